@@ -1,0 +1,459 @@
+//! Reverse-mode differentiation: one driver over every op's `vjp`.
+//!
+//! A pass stops where it meets a custom function of the outside and goes on when its cotangents are handed back, so
+//! that nothing here ever calls out.
+
+use super::build::Build;
+use super::node::{Alias, Graph, Kind, Val, flag};
+use super::rule::Backward;
+use super::variable::VariableId;
+use crate::error::{Error, Result};
+use rustc_hash::{FxHashMap, FxHashSet};
+use smallvec::SmallVec;
+
+/// Where gradients go.
+#[derive(Clone, Debug)]
+pub enum Request {
+    /// Into `.grad` of variables, leaves that ask for it and values that retain it.
+    Accumulate,
+    /// To these values, returned.
+    Inputs(Vec<Val>),
+}
+
+/// What a pass came to.
+#[derive(Debug)]
+pub enum Progress {
+    /// Gradients of [`Request::Inputs`] in order, `None` where nothing reaches one; empty for `Accumulate`.
+    Done(Vec<Option<Val>>),
+    /// Custom function `id` must turn these cotangents of its outputs into cotangents of its `inputs` inputs.
+    Custom { id: u64, cotangents: Vec<Option<Val>>, inputs: usize },
+}
+
+#[derive(Debug)]
+pub(crate) struct Pass {
+    /// Nodes that lead to a target, newest first.
+    order: Vec<u32>,
+    position: usize,
+    reaching: FxHashSet<u32>,
+    grads: FxHashMap<Val, Val>,
+    request: Request,
+    create_graph: bool,
+    /// Clones of checkpointed nodes.
+    clones: FxHashMap<u32, u32>,
+    clone_region: u32,
+    /// Nodes this pass holds a reference to.
+    held: Vec<u32>,
+}
+
+impl Graph {
+    /// Starts a pass from `roots` with cotangents (`None`: one, for roots of a single element).
+    pub fn differentiate(
+        &mut self,
+        roots: &[Val],
+        cotangents: &[Option<Val>],
+        request: Request,
+        create_graph: bool,
+    ) -> Result<Progress> {
+        let mut pass = self.start_pass(roots, request, create_graph)?;
+        if let Err(error) = self.seed(&mut pass, roots, cotangents) {
+            for id in pass.held {
+                self.release_node(id);
+            }
+            return Err(error);
+        }
+        self.passes.push(pass);
+        self.run_pass()
+    }
+
+    /// Goes on after [`Progress::Custom`] with the cotangents of the function's inputs.
+    pub fn resume(&mut self, cotangents: &[Option<Val>]) -> Result<Progress> {
+        let Some(pass) = self.passes.last() else {
+            return Err(Error::internal("no backward pass is waiting"));
+        };
+        let node = pass.order[pass.position];
+        let inputs: Vec<Val> = self.node(node).inputs[self.node(node).types.len()..].to_vec();
+        for (&input, &cotangent) in inputs.iter().zip(cotangents) {
+            if let Some(cotangent) = cotangent {
+                let (want, got) = (self.ty(input), self.ty(cotangent));
+                if want != got {
+                    self.abort_pass();
+                    return Err(Error::shape(format!(
+                        "the custom function's backward returned a gradient of {} {} for an input of {} {}",
+                        got.dtype, got.shape, want.dtype, want.shape
+                    ))
+                    .in_op("customFunction")
+                    .expected(want.shape.to_string())
+                    .received(got.shape.to_string()));
+                }
+                self.add_cotangent(input, cotangent)?;
+            }
+        }
+        if let Some(pass) = self.passes.last_mut() {
+            pass.position += 1;
+        }
+        self.run_pass()
+    }
+
+    /// Gives up the pass in progress (its custom function threw).
+    pub fn abort_pass(&mut self) {
+        if let Some(pass) = self.passes.pop() {
+            for id in pass.held {
+                self.release_node(id);
+            }
+        }
+    }
+
+    fn start_pass(&mut self, roots: &[Val], request: Request, create_graph: bool) -> Result<Pass> {
+        for &root in roots {
+            if !self.requires_grad(root) {
+                return Err(Error::argument(
+                    "this value does not depend on anything that requires a gradient (or was computed under noGrad)",
+                )
+                .at("root")
+                .expected("a value computed from parameters or from tensors with requiresGrad"));
+            }
+        }
+        let targets: FxHashSet<u32> = match &request {
+            Request::Inputs(inputs) => inputs.iter().map(|v| v.node).collect(),
+            Request::Accumulate => FxHashSet::default(),
+        };
+        let nodes = self.ancestors(roots)?;
+        let mut reaching = FxHashSet::default();
+        for &id in &nodes {
+            let node = self.node(id);
+            let target = match &request {
+                Request::Inputs(_) => targets.contains(&id),
+                Request::Accumulate => {
+                    node.has(flag::RETAINS_GRAD) || matches!(node.kind, Kind::Alias(Alias::Version(_)))
+                }
+            };
+            if target || self.gradient_inputs(id).iter().any(|v| reaching.contains(&v.node)) {
+                reaching.insert(id);
+            }
+        }
+        let order: Vec<u32> = nodes.into_iter().rev().filter(|id| reaching.contains(id)).collect();
+        let clone_region = self.next_region;
+        self.next_region += 1;
+        Ok(Pass {
+            order,
+            position: 0,
+            reaching,
+            grads: FxHashMap::default(),
+            request,
+            create_graph,
+            clones: FxHashMap::default(),
+            clone_region,
+            held: Vec::new(),
+        })
+    }
+
+    /// Gives the roots their cotangents.
+    fn seed(&mut self, pass: &mut Pass, roots: &[Val], cotangents: &[Option<Val>]) -> Result<()> {
+        for (i, &root) in roots.iter().enumerate() {
+            let ty = self.ty(root);
+            let cotangent = match cotangents.get(i).copied().flatten() {
+                Some(cotangent) => {
+                    let got = self.ty(cotangent);
+                    if got != ty {
+                        return Err(Error::shape(format!(
+                            "the gradient given for a {} {} must have its dtype and shape, got {} {}",
+                            ty.dtype, ty.shape, got.dtype, got.shape
+                        ))
+                        .at("gradient")
+                        .expected(ty.shape.to_string())
+                        .received(got.shape.to_string()));
+                    }
+                    cotangent
+                }
+                None if ty.shape.size() == 1 => self.with_mode(false, |cx| cx.full(1.0, ty.shape, ty.dtype))?,
+                None => {
+                    return Err(Error::shape(format!(
+                        "backward needs a gradient for a value of shape {}; only a single element has the implicit gradient 1",
+                        ty.shape
+                    ))
+                    .at("gradient")
+                    .expected("one element, or an explicit gradient")
+                    .received(ty.shape.to_string()));
+                }
+            };
+            if self.node(root.node).is_pending() {
+                self.node_mut(root.node).flags |= flag::ROOT;
+            }
+            let sum = match pass.grads.get(&root).copied() {
+                Some(old) => self.with_mode(pass.create_graph, |cx| cx.add(old, cotangent))?,
+                None => cotangent,
+            };
+            pass.grads.insert(root, sum);
+            self.retain(sum);
+            pass.held.push(sum.node);
+            self.retain(root);
+            pass.held.push(root.node);
+        }
+        Ok(())
+    }
+
+    /// Inputs through which a gradient flows.
+    fn gradient_inputs(&self, id: u32) -> &[Val] {
+        let node = self.node(id);
+        match node.kind {
+            Kind::Leaf | Kind::Number(_) | Kind::Free | Kind::Stale(_) => &[],
+            Kind::Alias(Alias::Detach | Alias::Version(_)) => &[],
+            Kind::Alias(Alias::Custom(_)) => &node.inputs[node.types.len()..],
+            Kind::Op(_) | Kind::ToDevice | Kind::Alias(Alias::Identity) => &node.inputs,
+        }
+    }
+
+    /// Every node that requires a gradient and leads to the roots, oldest first.
+    fn ancestors(&self, roots: &[Val]) -> Result<Vec<u32>> {
+        let mut seen: FxHashSet<u32> = FxHashSet::default();
+        let mut stack: Vec<u32> = roots.iter().map(|v| v.node).collect();
+        let mut nodes = Vec::new();
+        while let Some(id) = stack.pop() {
+            let node = self.node(id);
+            if !node.requires_grad() || !seen.insert(id) {
+                continue;
+            }
+            if let Kind::Stale(name) = &node.kind {
+                return Err(stale_error(name).in_module(&self.module_paths[node.module as usize]));
+            }
+            nodes.push(id);
+            stack.extend(self.gradient_inputs(id).iter().map(|v| v.node));
+        }
+        nodes.sort_unstable_by_key(|&id| self.node(id).seq);
+        Ok(nodes)
+    }
+
+    /// Runs `body` as library work, with or without gradients.
+    pub(crate) fn with_mode<T>(&mut self, grad: bool, body: impl FnOnce(&mut Build<'_>) -> Result<T>) -> Result<T> {
+        let (was, region) = (self.grad_enabled, self.region);
+        self.grad_enabled = grad;
+        self.region = 0;
+        self.internal_depth += 1;
+        let result = body(&mut Build { graph: self });
+        self.internal_depth -= 1;
+        self.grad_enabled = was;
+        self.region = region;
+        result
+    }
+
+    fn add_cotangent(&mut self, val: Val, cotangent: Val) -> Result<()> {
+        let Some(pass) = self.passes.last() else { return Ok(()) };
+        if !pass.reaching.contains(&val.node) {
+            return Ok(());
+        }
+        let create_graph = pass.create_graph;
+        let sum = match pass.grads.get(&val).copied() {
+            Some(old) => self.with_mode(create_graph, |cx| cx.add(old, cotangent))?,
+            None => cotangent,
+        };
+        self.retain(sum);
+        if let Some(pass) = self.passes.last_mut() {
+            pass.held.push(sum.node);
+            pass.grads.insert(val, sum);
+        }
+        Ok(())
+    }
+
+    fn run_pass(&mut self) -> Result<Progress> {
+        match self.advance() {
+            Ok(Some(custom)) => Ok(custom),
+            Ok(None) => {
+                let result = self.finish_pass();
+                self.abort_pass();
+                result.map(Progress::Done)
+            }
+            Err(error) => {
+                self.abort_pass();
+                Err(error)
+            }
+        }
+    }
+
+    fn advance(&mut self) -> Result<Option<Progress>> {
+        loop {
+            let Some(pass) = self.passes.last() else { return Ok(None) };
+            let Some(&id) = pass.order.get(pass.position) else { return Ok(None) };
+            let outputs = self.node(id).types.len();
+            let cotangents: SmallVec<[Option<Val>; 2]> =
+                (0..outputs as u8).map(|out| pass.grads.get(&Val { node: id, out }).copied()).collect();
+            if cotangents.iter().any(Option::is_some) {
+                if let Kind::Alias(Alias::Custom(custom)) = self.node(id).kind {
+                    self.mark_used(id);
+                    let inputs = self.node(id).inputs.len() - outputs;
+                    return Ok(Some(Progress::Custom { id: custom, cotangents: cotangents.to_vec(), inputs }));
+                }
+                self.visit(id, &cotangents)?;
+            }
+            if let Some(pass) = self.passes.last_mut() {
+                pass.position += 1;
+            }
+        }
+    }
+
+    /// Applies one node's rule.
+    fn visit(&mut self, id: u32, cotangents: &[Option<Val>]) -> Result<()> {
+        let kind = self.node(id).kind.clone();
+        let inputs: SmallVec<[Val; 3]> = self.node(id).inputs.clone();
+        match kind {
+            Kind::Alias(Alias::Identity) => {
+                if let Some(g) = cotangents[0] {
+                    self.add_cotangent(inputs[0], g)?;
+                }
+            }
+            Kind::ToDevice => {
+                if let Some(g) = cotangents[0] {
+                    let device = self.device_of(inputs[0]);
+                    let back = self.with_mode(self.create_graph(), |cx| cx.to_device(g, device))?;
+                    self.add_cotangent(inputs[0], back)?;
+                }
+            }
+            Kind::Op(op) => {
+                self.mark_used(id);
+                let wants: SmallVec<[bool; 4]> = {
+                    let Some(pass) = self.passes.last() else { return Ok(()) };
+                    inputs.iter().map(|v| pass.reaching.contains(&v.node) && self.requires_grad(*v)).collect()
+                };
+                if !wants.contains(&true) {
+                    return Ok(());
+                }
+                let own = self.node(id).module;
+                let module = std::mem::replace(&mut self.module, own);
+                let create_graph = self.create_graph();
+                let results = self.with_mode(create_graph, |build| {
+                    let results = smallvec::smallvec![None; inputs.len()];
+                    let mut cx = Backward { build: Build { graph: build.graph }, node: id, cotangents, wants, results };
+                    op.vjp(&mut cx)?;
+                    Ok(cx.results)
+                });
+                self.module = module;
+                for (&input, grad) in inputs.iter().zip(results.map_err(|e| e.in_op(op.name()))?) {
+                    if let Some(grad) = grad {
+                        debug_assert_eq!(self.ty(grad), self.ty(input), "gradient of {}", op.name());
+                        self.add_cotangent(input, grad)?;
+                    }
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn create_graph(&self) -> bool {
+        self.passes.last().is_some_and(|p| p.create_graph)
+    }
+
+    /// What the node's gradient reads has been used: values held only for it may go after the next evaluation.
+    fn mark_used(&mut self, id: u32) {
+        self.node_mut(id).flags |= flag::USED;
+        for i in 0..self.node(id).inputs.len() {
+            let mut input = self.node(id).inputs[i];
+            loop {
+                self.spend(input.node);
+                let node = self.node(input.node);
+                match &node.kind {
+                    Kind::Op(op) if op.is_view() && !node.inputs.is_empty() => input = node.inputs[0],
+                    Kind::Alias(_) if !node.inputs.is_empty() => input = node.inputs[input.out as usize],
+                    _ => break,
+                }
+            }
+        }
+        self.spend(id);
+    }
+
+    fn spend(&mut self, id: u32) {
+        let node = self.node(id);
+        if node.has(flag::SAVED) {
+            let seq = node.seq;
+            self.spent.push((id, seq));
+        }
+    }
+
+    fn finish_pass(&mut self) -> Result<Vec<Option<Val>>> {
+        let Some(pass) = self.passes.last() else { return Ok(Vec::new()) };
+        let create_graph = pass.create_graph;
+        match pass.request.clone() {
+            Request::Inputs(inputs) => {
+                let found: Vec<Option<Val>> = inputs.iter().map(|v| pass.grads.get(v).copied()).collect();
+                for &val in found.iter().flatten() {
+                    self.node_mut(val.node).flags |= flag::ROOT;
+                    self.retain(val);
+                }
+                Ok(found)
+            }
+            Request::Accumulate => {
+                let mut reached: Vec<(Val, Val)> = pass
+                    .grads
+                    .iter()
+                    .filter(|(v, _)| {
+                        let node = self.node(v.node);
+                        node.has(flag::RETAINS_GRAD) || matches!(node.kind, Kind::Alias(Alias::Version(_)))
+                    })
+                    .map(|(&v, &g)| (v, g))
+                    .collect();
+                // Program order, so that equal steps record equal segments.
+                reached.sort_unstable_by_key(|(v, _)| (self.node(v.node).seq, v.out));
+                for (val, grad) in reached {
+                    self.accumulate(val, grad, create_graph)?;
+                }
+                Ok(Vec::new())
+            }
+        }
+    }
+
+    fn accumulate(&mut self, val: Val, grad: Val, create_graph: bool) -> Result<()> {
+        let variable: Option<VariableId> = match self.node(val.node).kind {
+            Kind::Alias(Alias::Version(id)) if self.variable_of_version(id, val.node).is_none() => return Ok(()),
+            Kind::Alias(Alias::Version(id)) => Some(id),
+            _ => None,
+        };
+        let old = match variable {
+            Some(id) => self.grad_of_variable(id)?,
+            None => self.grad_of(val)?,
+        };
+        let sum = match old {
+            Some(old) => self.with_mode(create_graph, |cx| cx.add(old, grad))?,
+            None => grad,
+        };
+        match variable {
+            Some(id) => self.set_grad_of_variable(id, Some(sum)),
+            None => self.set_grad_of(val, Some(sum)),
+        }
+    }
+
+    /// `val`, or its copy that a backward pass computes again, where it belongs to the checkpointed `region`.
+    pub(super) fn recomputed(&mut self, val: Val, region: u32) -> Val {
+        let node = self.node(val.node);
+        if region == 0 || node.region != region || !matches!(node.kind, Kind::Op(_)) {
+            return val;
+        }
+        if node.inputs.is_empty() && self.value(val).is_some() {
+            // Settled: there is no recipe any more, and none is needed.
+            return val;
+        }
+        if let Some(&clone) = self.passes.last().and_then(|p| p.clones.get(&val.node)) {
+            return Val { node: clone, out: val.out };
+        }
+        let (kind, types, key) = (node.kind.clone(), node.types.clone(), node.key);
+        let (device, flags) = (node.device, node.flags & flag::REQUIRES_GRAD);
+        let inputs: SmallVec<[Val; 3]> = node.inputs.clone();
+        let inputs = inputs.into_iter().map(|v| self.recomputed(v, region)).collect();
+        let mut clone = self.new_node(kind, inputs, types, key);
+        clone.device = device;
+        clone.flags = flags;
+        clone.region = self.passes.last().map_or(0, |p| p.clone_region);
+        let clone = self.insert(clone);
+        self.make_pending(clone);
+        if let Some(pass) = self.passes.last_mut() {
+            pass.clones.insert(val.node, clone);
+        }
+        Val { node: clone, out: val.out }
+    }
+}
+
+pub(crate) fn stale_error(variable: &str) -> Error {
+    Error::stale(format!(
+        "this value was computed from {variable}, which has moved on to a newer value since; call keep() on it before the step to hold it"
+    ))
+    .expected("a value kept with keep(), or read before the step")
+    .received(format!("a recipe that reads an old version of {variable}"))
+}

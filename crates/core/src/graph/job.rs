@@ -1,0 +1,156 @@
+//! Jobs: plans bound to their inputs, ready to run on any thread.
+
+use super::cell::{Cell, Value};
+use crate::device::{BufferRef, Datum, Runtime};
+use crate::dtype::DType;
+use crate::error::{Error, Result};
+use crate::plan::CachedPlan;
+use crate::shape::Layout;
+use std::sync::Arc;
+
+/// Work that fills cells. Jobs of one graph run in the order in which they were made.
+pub enum Job {
+    Run(Run),
+    Transfer(Transfer),
+}
+
+/// One run of a plan.
+pub struct Run {
+    pub(crate) plan: Arc<CachedPlan>,
+    pub(crate) runtime: Arc<dyn Runtime>,
+    pub(crate) externals: Vec<Arc<Cell>>,
+    pub(crate) data: Vec<Datum>,
+    pub(crate) outputs: Vec<Arc<Cell>>,
+    pub(crate) versions: Vec<NewVersion>,
+}
+
+/// An output that is the new version of a variable.
+pub(crate) struct NewVersion {
+    pub output: usize,
+    pub new: Value,
+    pub dtype: DType,
+    /// Of the variable.
+    pub name: String,
+    pub old: Old,
+}
+
+/// Where the version before the one that a job writes can be found, should the job fail.
+pub(crate) enum Old {
+    External(usize, Layout),
+    Cell(Value),
+    Gone,
+}
+
+/// A copy from one device to another.
+pub struct Transfer {
+    pub(crate) from: Arc<dyn Runtime>,
+    pub(crate) to: Arc<dyn Runtime>,
+    pub(crate) source: Arc<Cell>,
+    pub(crate) layout: Layout,
+    pub(crate) dtype: DType,
+    pub(crate) target: Arc<Cell>,
+}
+
+impl Job {
+    /// Runs the job and fills its cells; on failure they hold the error, and variables that had not begun to be
+    /// written keep their old version.
+    pub fn run(self) -> Result<()> {
+        match self {
+            Job::Run(run) => run.run(),
+            Job::Transfer(transfer) => match transfer.copy() {
+                Ok(buffer) => {
+                    transfer.target.fill(buffer);
+                    Ok(())
+                }
+                Err(error) => {
+                    transfer.target.fail(error.clone());
+                    Err(error)
+                }
+            },
+        }
+    }
+}
+
+impl Transfer {
+    fn copy(&self) -> Result<BufferRef> {
+        let mut bytes = vec![0u8; self.layout.shape.size() * self.dtype.size()];
+        self.from.read(&self.source.buffer()?, self.dtype, &self.layout, &mut bytes)?;
+        self.to.upload(&bytes, self.dtype)
+    }
+}
+
+impl Run {
+    fn run(self) -> Result<()> {
+        let Run { plan, runtime, externals, data, outputs, versions } = self;
+        let mut error = None;
+        let executable = plan.executable(&*runtime).map_err(|e| error = Some(e)).ok();
+        let mut buffers = Vec::with_capacity(externals.len());
+        for cell in externals {
+            let buffer = cell.into_buffer().map_err(|e| error.get_or_insert(e).clone());
+            buffers.push(buffer.ok());
+        }
+        let failure = match (error, executable) {
+            (None, Some(executable)) => match executable.run(buffers.into_iter().flatten().collect(), &data) {
+                Ok(results) => {
+                    for version in versions {
+                        version.new.cell.fill(results[version.output].clone());
+                    }
+                    for (cell, buffer) in outputs.iter().zip(results) {
+                        cell.fill(buffer);
+                    }
+                    return Ok(());
+                }
+                Err(failure) => (failure.error, failure.survivors),
+            },
+            (error, _) => (error.unwrap_or_else(|| Error::internal("a plan could not be compiled")), buffers),
+        };
+        let (error, survivors) = failure;
+        for cell in &outputs {
+            cell.fail(error.clone());
+        }
+        for version in versions {
+            match version.restored(&*runtime, &survivors) {
+                Some(buffer) => version.new.cell.fill(buffer),
+                None => version.new.cell.fail(version.lost(&error)),
+            }
+        }
+        Err(error)
+    }
+}
+
+impl NewVersion {
+    /// The old version's buffer, laid out as the new one would have been.
+    fn restored(&self, runtime: &dyn Runtime, survivors: &[Option<BufferRef>]) -> Option<BufferRef> {
+        let (buffer, from) = match &self.old {
+            Old::External(index, layout) => (survivors.get(*index).cloned().flatten()?, layout),
+            Old::Cell(value) => (value.cell.buffer().ok()?, &value.layout),
+            Old::Gone => return None,
+        };
+        let to = &self.new.layout;
+        if from == to {
+            return Some(buffer);
+        }
+        let size = self.dtype.size();
+        let mut elements = vec![0u8; to.shape.size() * size];
+        runtime.read(&buffer, self.dtype, from, &mut elements).ok()?;
+        let mut bytes = vec![0u8; to.end() * size];
+        for (i, element) in elements.chunks_exact(size).enumerate() {
+            let (mut rest, mut at) = (i, to.offset as isize);
+            for d in (0..to.shape.rank()).rev() {
+                at += (rest % to.shape[d]) as isize * to.strides[d];
+                rest /= to.shape[d];
+            }
+            let at = at as usize * size;
+            bytes[at..at + size].copy_from_slice(element);
+        }
+        runtime.upload(&bytes, self.dtype).ok()
+    }
+
+    fn lost(&self, error: &Error) -> Error {
+        let name = &self.name;
+        let text = format!(
+            "the value of {name} was lost when an evaluation failed while writing it ({error}); load it again"
+        );
+        Error::new(error.kind(), text).at(name)
+    }
+}

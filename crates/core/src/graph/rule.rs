@@ -1,0 +1,156 @@
+//! What an op's gradient rule works with.
+
+use super::backward::{Progress, Request};
+use super::build::Build;
+use super::node::{Kind, Val, flag};
+use crate::error::{Error, Result};
+use smallvec::SmallVec;
+use std::ops::{Deref, DerefMut};
+
+/// What an op's `vjp` gets: the node's inputs, outputs and cotangents, and a way to record ops.
+pub struct Backward<'g> {
+    pub(super) build: Build<'g>,
+    pub(super) node: u32,
+    pub(super) cotangents: &'g [Option<Val>],
+    pub(super) wants: SmallVec<[bool; 4]>,
+    pub(super) results: SmallVec<[Option<Val>; 4]>,
+}
+
+impl<'g> Deref for Backward<'g> {
+    type Target = Build<'g>;
+    fn deref(&self) -> &Build<'g> {
+        &self.build
+    }
+}
+impl DerefMut for Backward<'_> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.build
+    }
+}
+
+impl Backward<'_> {
+    /// Number of inputs of the forward call.
+    pub fn inputs(&self) -> usize {
+        self.results.len()
+    }
+
+    /// Input `i` of the forward call.
+    pub fn input(&mut self, i: usize) -> Val {
+        let node = self.build.graph.node(self.node);
+        let (val, region) = (node.inputs[i], node.region);
+        self.build.graph.recomputed(val, region)
+    }
+
+    /// Output `i` of the forward call.
+    pub fn output(&mut self, i: usize) -> Val {
+        let region = self.build.graph.node(self.node).region;
+        self.build.graph.recomputed(Val { node: self.node, out: i as u8 }, region)
+    }
+
+    /// The cotangent of output `i`, where anything depends on it.
+    pub fn gradient(&self, i: usize) -> Option<Val> {
+        self.cotangents[i]
+    }
+
+    /// Whether anybody needs the gradient of input `i`.
+    pub fn wants(&self, i: usize) -> bool {
+        self.wants[i]
+    }
+
+    /// Sets the gradient of input `i`, which must have its type.
+    pub fn set(&mut self, i: usize, grad: Val) {
+        self.results[i] = Some(grad);
+    }
+
+    /// Sets the gradient of input `i` from one that has the broadcast shape.
+    pub fn set_reduced(&mut self, i: usize, grad: Val) -> Result<()> {
+        let shape = self.input_type(i).shape;
+        let grad = self.build.sum_to(grad, shape)?;
+        self.results[i] = Some(grad);
+        Ok(())
+    }
+
+    /// Type of input `i`, without computing anything again.
+    pub fn input_type(&self, i: usize) -> crate::op::TensorType {
+        let graph = &self.build.graph;
+        graph.ty(graph.node(self.node).inputs[i])
+    }
+
+    /// Differentiates the op through its decomposition: for hand-written kernels, whose backward companions are
+    /// differentiated again this way (S23).
+    pub fn through_decomposition(&mut self) -> Result<()> {
+        let Kind::Op(op) = self.build.graph.node(self.node).kind.clone() else { return Ok(()) };
+        let create_graph = self.build.graph.grad_enabled;
+        let mut inputs = Vec::with_capacity(self.inputs());
+        for i in 0..self.inputs() {
+            let source = self.input(i);
+            let wanted = self.wants(i);
+            let alias = self.build.graph.alias(source, false);
+            let node = self.build.graph.node_mut(alias.node);
+            node.flags = if wanted { node.flags | flag::REQUIRES_GRAD } else { node.flags & !flag::REQUIRES_GRAD };
+            inputs.push(alias);
+        }
+        let was = std::mem::replace(&mut self.build.graph.grad_enabled, true);
+        let outputs = op.decompose(&mut self.build, &inputs);
+        self.build.graph.grad_enabled = was;
+        let outputs =
+            outputs?.ok_or_else(|| Error::internal(format!("{} has no decomposition to differentiate", op.name())))?;
+        let (roots, cotangents): (Vec<Val>, Vec<Option<Val>>) = outputs
+            .iter()
+            .zip(self.cotangents)
+            .filter(|(v, c)| c.is_some() && self.build.graph.requires_grad(**v))
+            .map(|(v, c)| (*v, *c))
+            .unzip();
+        if roots.is_empty() {
+            return Ok(());
+        }
+        let wanted: Vec<usize> = (0..inputs.len()).filter(|&i| self.wants(i)).collect();
+        let targets: Vec<Val> = wanted.iter().map(|&i| inputs[i]).collect();
+        let grads = self.build.gradients_of(&roots, &cotangents, &targets, create_graph)?;
+        for (i, grad) in wanted.into_iter().zip(grads) {
+            self.results[i] = grad;
+        }
+        Ok(())
+    }
+}
+
+impl Build<'_> {
+    /// Gradients of `roots` towards `inputs`, recorded at once; for rules written as compositions.
+    pub fn gradients_of(
+        &mut self,
+        roots: &[Val],
+        cotangents: &[Option<Val>],
+        inputs: &[Val],
+        create_graph: bool,
+    ) -> Result<Vec<Option<Val>>> {
+        match self.graph.differentiate(roots, cotangents, Request::Inputs(inputs.to_vec()), create_graph)? {
+            Progress::Done(grads) => {
+                for &grad in grads.iter().flatten() {
+                    // Handed on as part of a larger graph, not as a result that somebody asked to see.
+                    self.graph.node_mut(grad.node).flags &= !flag::ROOT;
+                    self.graph.release(grad);
+                }
+                Ok(grads)
+            }
+            Progress::Custom { .. } => {
+                self.graph.abort_pass();
+                Err(Error::internal("a decomposition contains a custom function"))
+            }
+        }
+    }
+
+    /// Runs `body` with gradients recorded, whatever the mode around it.
+    pub fn with_grad<T>(&mut self, body: impl FnOnce(&mut Build<'_>) -> Result<T>) -> Result<T> {
+        let was = std::mem::replace(&mut self.graph.grad_enabled, true);
+        let result = body(&mut Build { graph: self.graph });
+        self.graph.grad_enabled = was;
+        result
+    }
+
+    /// `val` as a fresh value that requires a gradient, to differentiate towards.
+    pub fn as_variable(&mut self, val: Val) -> Val {
+        let alias = self.graph.alias(val, false);
+        self.graph.node_mut(alias.node).flags |= flag::REQUIRES_GRAD;
+        alias
+    }
+}

@@ -1,0 +1,328 @@
+//! Which nodes share a loop.
+//!
+//! Every node gets a level: an elementwise node may share the level of an elementwise producer of the same shape, and a
+//! reduction that of its producer; any other edge goes up a level. Groups are the connected components within one
+//! level. A path never comes back to a lower level and every edge inside a level stays inside a component, so fusing
+//! components can't make a cycle.
+
+use super::merge::Merged;
+use super::segment::{Segment, Source};
+use super::{PlanOptions, internal};
+use crate::error::Result;
+use crate::op::Work;
+use crate::shape::Shape;
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap};
+
+/// The most nodes that one loop fuses.
+const MAX_FUSED: usize = 48;
+
+/// Steps to emit, in order.
+pub(crate) struct Groups {
+    pub units: Vec<Unit>,
+    /// Nodes without tensor inputs, computed again inside every loop that reads them.
+    pub inlined: Vec<bool>,
+    /// Elementwise values that must be in memory, as their unit's stores.
+    pub stored: Vec<bool>,
+}
+
+pub(crate) enum Unit {
+    /// A fused loop over `shape`; members in recorded order.
+    Loop { shape: Shape, members: Vec<u32> },
+    /// Any other node, views excepted.
+    Single(u32),
+}
+
+struct Components {
+    parent: Vec<u32>,
+    size: Vec<usize>,
+    axes: Vec<Option<Vec<usize>>>,
+}
+
+impl Components {
+    fn find(&mut self, mut i: u32) -> u32 {
+        while self.parent[i as usize] != i {
+            self.parent[i as usize] = self.parent[self.parent[i as usize] as usize];
+            i = self.parent[i as usize];
+        }
+        i
+    }
+
+    /// Joins `node` to the components of `others`, unless they reduce over different axes or grow too large.
+    fn join(&mut self, node: u32, others: &[u32], axes: Option<&[usize]>) -> bool {
+        let roots: BTreeSet<u32> = others.iter().map(|&o| self.find(o)).collect();
+        let mut common: Option<Vec<usize>> = axes.map(<[usize]>::to_vec);
+        let mut size = 1;
+        for &root in &roots {
+            size += self.size[root as usize];
+            match (&common, &self.axes[root as usize]) {
+                (Some(a), Some(b)) if a != b => return false,
+                (None, Some(b)) => common = Some(b.clone()),
+                _ => {}
+            }
+        }
+        if size > MAX_FUSED {
+            return false;
+        }
+        for root in roots {
+            self.parent[root as usize] = node;
+        }
+        self.size[node as usize] = size;
+        self.axes[node as usize] = common;
+        true
+    }
+}
+
+pub(crate) fn group(segment: &Segment, merged: &Merged, options: PlanOptions) -> Result<Groups> {
+    let n = segment.nodes.len();
+    let mut level = vec![0u32; n];
+    let mut inlined = vec![false; n];
+    let mut fusable = vec![false; n];
+    let mut components = Components { parent: (0..n as u32).collect(), size: vec![1; n], axes: vec![None; n] };
+    let read_elsewhere = read_elsewhere(segment, merged);
+    for i in 0..n {
+        let Some(work) = merged.work[i].as_ref().filter(|_| merged.used[i] != 0) else { continue };
+        let shape = segment.nodes[i].types[0].shape;
+        let inputs = &merged.inputs[i];
+        match work {
+            Work::Elementwise(program) => {
+                fusable[i] = true;
+                inlined[i] = options.fusion
+                    && inputs.iter().all(|&s| merged.constant(s).is_some())
+                    && !(program.is_positional() && read_elsewhere[i]);
+                if !inlined[i] {
+                    place(i, shape, None, segment, merged, options, &inlined, &fusable, &mut level, &mut components);
+                }
+            }
+            Work::Reduction { axes, .. } => {
+                let Some(&input) = inputs.first() else { return Err(internal("a reduction has no input")) };
+                let shape = super::merge::type_of(segment, input).shape;
+                components.axes[i] = Some(axes.to_vec());
+                place(i, shape, Some(axes), segment, merged, options, &inlined, &fusable, &mut level, &mut components);
+            }
+            Work::View => level[i] = input_level(inputs, &level),
+            _ => level[i] = input_level(inputs, &level) + 1,
+        }
+    }
+    let mut members: Vec<Vec<u32>> = vec![Vec::new(); n];
+    for i in 0..n {
+        let is_loop = matches!(merged.work[i], Some(Work::Elementwise(_) | Work::Reduction { .. }));
+        if merged.used[i] != 0 && is_loop && !inlined[i] {
+            members[components.find(i as u32) as usize].push(i as u32);
+        }
+    }
+    let mut stored = vec![false; n];
+    let mut component: Vec<u32> = (0..n as u32).map(|i| components.find(i)).collect();
+    mark_stored(merged, &component, &inlined, &mut stored);
+    if let Some(limit) = options.max_slots {
+        for group in members.iter_mut().filter(|g| g.len() > 1) {
+            if slots(group, merged, &component, &stored) > limit {
+                for &m in group.iter() {
+                    component[m as usize] = m;
+                }
+                group.truncate(0);
+            }
+        }
+        for i in 0..n {
+            let is_loop = matches!(merged.work[i], Some(Work::Elementwise(_) | Work::Reduction { .. }));
+            if merged.used[i] != 0 && is_loop && !inlined[i] && component[i] == i as u32 && members[i].is_empty() {
+                members[i].push(i as u32);
+            }
+        }
+        stored.iter_mut().for_each(|s| *s = false);
+        mark_stored(merged, &component, &inlined, &mut stored);
+    }
+    // An inlined value that somebody outside a loop needs gets a loop of its own.
+    for i in 0..n {
+        if inlined[i] && merged.used[i] != 0 && stored[i] {
+            members[i] = vec![i as u32];
+        }
+    }
+    let mut units = Vec::new();
+    let mut unit_of = vec![u32::MAX; n];
+    for i in 0..n {
+        if !members[i].is_empty() {
+            for &m in &members[i] {
+                unit_of[m as usize] = units.len() as u32;
+            }
+            let first = members[i][0] as usize;
+            let shape = iteration(segment, merged, first).ok_or_else(|| internal("a loop has no space"))?;
+            units.push(Unit::Loop { shape, members: std::mem::take(&mut members[i]) });
+        } else if merged.used[i] != 0
+            && matches!(merged.work[i], Some(Work::Contraction(_) | Work::Assemble(_) | Work::Kernel))
+        {
+            unit_of[i] = units.len() as u32;
+            units.push(Unit::Single(i as u32));
+        } else if matches!(merged.work[i], Some(Work::Composite)) {
+            return Err(internal("a composite op was recorded as a node"));
+        }
+    }
+    let order = schedule(&units, &unit_of, merged, &inlined)?;
+    let mut units: Vec<Option<Unit>> = units.into_iter().map(Some).collect();
+    let units = order.into_iter().filter_map(|u| units[u].take()).collect();
+    Ok(Groups { units, inlined, stored })
+}
+
+fn input_level(inputs: &[Source], level: &[u32]) -> u32 {
+    inputs
+        .iter()
+        .map(|s| match s {
+            Source::Node(n, _) => level[*n as usize],
+            _ => 0,
+        })
+        .max()
+        .unwrap_or(0)
+}
+
+/// Gives a loop node its level and joins it to the components it may share.
+#[allow(clippy::too_many_arguments)]
+fn place(
+    i: usize,
+    shape: Shape,
+    axes: Option<&[usize]>,
+    segment: &Segment,
+    merged: &Merged,
+    options: PlanOptions,
+    inlined: &[bool],
+    fusable: &[bool],
+    level: &mut [u32],
+    components: &mut Components,
+) {
+    let mut at = 0;
+    let mut partners: Vec<u32> = Vec::new();
+    for &source in &merged.inputs[i] {
+        let Source::Node(p, _) = source else { continue };
+        let p = p as usize;
+        if inlined[p] || merged.constant(source).is_some() {
+            continue;
+        }
+        if options.fusion && fusable[p] && segment.nodes[p].types[0].shape == shape {
+            at = at.max(level[p]);
+            partners.push(p as u32);
+        } else {
+            at = at.max(level[p] + 1);
+        }
+    }
+    partners.retain(|&p| level[p as usize] == at);
+    if !partners.is_empty() && !components.join(i as u32, &partners, axes) {
+        at += 1;
+    }
+    level[i] = at;
+}
+
+/// Marks elementwise values that are read outside their loop.
+fn mark_stored(merged: &Merged, component: &[u32], inlined: &[bool], stored: &mut [bool]) {
+    for &(_, _, source) in &merged.wanted {
+        if let Source::Node(n, _) = source {
+            stored[n as usize] = true;
+        }
+    }
+    for i in 0..component.len() {
+        if merged.used[i] == 0 || merged.work[i].is_none() {
+            continue;
+        }
+        let is_loop = matches!(merged.work[i], Some(Work::Elementwise(_) | Work::Reduction { .. }));
+        for &source in &merged.inputs[i] {
+            let Source::Node(p, _) = source else { continue };
+            let p = p as usize;
+            let reads_inside = is_loop && (merged.constant(source).is_some() || component[p] == component[i]);
+            let inlines = is_loop && inlined[p];
+            stored[p] |= !reads_inside && !inlines;
+        }
+    }
+}
+
+/// The iteration space of a loop node.
+fn iteration(segment: &Segment, merged: &Merged, i: usize) -> Option<Shape> {
+    match merged.work[i] {
+        Some(Work::Elementwise(_)) => Some(segment.nodes[i].types[0].shape),
+        Some(Work::Reduction { .. }) => Some(super::merge::type_of(segment, merged.inputs[i][0]).shape),
+        _ => None,
+    }
+}
+
+/// Nodes that anything but a loop over their own shape reads. A value that depends on positions can't be inlined
+/// there.
+fn read_elsewhere(segment: &Segment, merged: &Merged) -> Vec<bool> {
+    let mut elsewhere = vec![false; segment.nodes.len()];
+    for i in (0..segment.nodes.len()).filter(|&i| merged.used[i] != 0 && merged.work[i].is_some()) {
+        let space = iteration(segment, merged, i);
+        for &source in &merged.inputs[i] {
+            if let Source::Node(p, out) = source
+                && space != Some(segment.nodes[p as usize].types[out as usize].shape)
+            {
+                elsewhere[p as usize] = true;
+            }
+        }
+    }
+    elsewhere
+}
+
+/// Slots that a fused loop would touch.
+fn slots(group: &[u32], merged: &Merged, component: &[u32], stored: &[bool]) -> usize {
+    let mut reads: BTreeSet<Source> = BTreeSet::new();
+    let mut writes = 0;
+    for &m in group {
+        writes += usize::from(stored[m as usize] || matches!(merged.work[m as usize], Some(Work::Reduction { .. })));
+        for &source in &merged.inputs[m as usize] {
+            let inside = matches!(source, Source::Node(p, _) if component[p as usize] == component[m as usize]);
+            if !inside && merged.constant(source).is_none() {
+                reads.insert(source);
+            }
+        }
+    }
+    reads.len() + writes + 1
+}
+
+/// Units in an order that respects their dependencies and otherwise follows the order of recording, in which values
+/// live shortest and checkpointed regions stay late.
+fn schedule(units: &[Unit], unit_of: &[u32], merged: &Merged, inlined: &[bool]) -> Result<Vec<usize>> {
+    let mut readers: Vec<Vec<u32>> = vec![Vec::new(); units.len()];
+    let mut waiting = vec![0u32; units.len()];
+    let mut key = vec![0u32; units.len()];
+    let mut stack: Vec<u32> = Vec::new();
+    for (u, unit) in units.iter().enumerate() {
+        let members: &[u32] = match unit {
+            Unit::Loop { members, .. } => members,
+            Unit::Single(i) => std::slice::from_ref(i),
+        };
+        key[u] = members.iter().copied().max().unwrap_or(0);
+        let mut needs: BTreeSet<u32> = BTreeSet::new();
+        stack.extend(members);
+        while let Some(m) = stack.pop() {
+            for &source in &merged.inputs[m as usize] {
+                let Source::Node(p, _) = source else { continue };
+                let own = unit_of[p as usize];
+                if own == u32::MAX || inlined[p as usize] {
+                    // A view or an inlined value: what it reads is what counts.
+                    if own != u32::MAX && own != u as u32 {
+                        needs.insert(own);
+                    }
+                    stack.push(p);
+                } else if own != u as u32 {
+                    needs.insert(own);
+                }
+            }
+        }
+        waiting[u] = needs.len() as u32;
+        for need in needs {
+            readers[need as usize].push(u as u32);
+        }
+    }
+    let mut ready: BinaryHeap<Reverse<(u32, u32)>> =
+        (0..units.len()).filter(|&u| waiting[u] == 0).map(|u| Reverse((key[u], u as u32))).collect();
+    let mut order = Vec::with_capacity(units.len());
+    while let Some(Reverse((_, u))) = ready.pop() {
+        order.push(u as usize);
+        for &reader in &readers[u as usize] {
+            waiting[reader as usize] -= 1;
+            if waiting[reader as usize] == 0 {
+                ready.push(Reverse((key[reader as usize], reader)));
+            }
+        }
+    }
+    if order.len() != units.len() {
+        return Err(internal("loops depend on each other in a circle"));
+    }
+    Ok(order)
+}

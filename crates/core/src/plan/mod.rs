@@ -1,0 +1,46 @@
+//! Plans: a segment of the graph turned into steps over slots, ready to run again with other data.
+//!
+//! [`make_plan`] goes through four passes: [`merge`] (aliases resolved, equal nodes merged, dead ones dropped),
+//! [`group`] (which elementwise nodes and reductions share a loop), [`emit`] (steps over slots) and [`memory`]
+//! (where each slot lives).
+
+mod emit;
+mod group;
+mod ir;
+mod memory;
+mod merge;
+mod segment;
+
+pub use ir::{Home, KernelStep, LoopNest, Operand, Plan, Reduce, Reductions, Slot, SlotId, Step, Store, View};
+pub(crate) use segment::internal;
+pub use segment::{Action, Bind, CachedPlan, DatumInfo, ExternalInfo, PlanCache, Segment, SegmentNode, Source};
+
+use crate::error::Result;
+
+/// What planning may do.
+#[derive(Clone, Copy, Debug)]
+pub struct PlanOptions {
+    /// Fuse elementwise nodes and reductions into shared loops.
+    pub fusion: bool,
+    /// Share and take over buffers.
+    pub reuse: bool,
+    /// Merge equal nodes.
+    pub merge: bool,
+    /// The most slots that one loop may touch, where the device has such a limit.
+    pub max_slots: Option<usize>,
+}
+
+impl Default for PlanOptions {
+    fn default() -> PlanOptions {
+        PlanOptions { fusion: true, reuse: true, merge: true, max_slots: None }
+    }
+}
+
+/// Plans a segment.
+pub fn make_plan(segment: Segment, options: PlanOptions) -> Result<CachedPlan> {
+    let merged = merge::merge(&segment, options);
+    let groups = group::group(&segment, &merged, options)?;
+    let (mut plan, binds) = emit::emit(&segment, &merged, &groups)?;
+    memory::assign(&mut plan, &segment, options.reuse);
+    Ok(CachedPlan::new(segment, plan, binds))
+}

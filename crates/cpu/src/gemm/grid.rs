@@ -1,0 +1,132 @@
+//! How a product is cut into tasks, and how much memory a worker needs.
+
+use super::kernel::{Engine, KC, ROW_STEP};
+use super::operand::Product;
+use super::vector::Float;
+use std::ops::Range;
+
+/// Terms of the sum for which the panels of the vector operand are packed at a time.
+pub(super) const SUPER: usize = 16 * KC;
+/// Bytes of packed panels that a worker keeps of either operand: half of an ordinary L2 cache.
+const PANEL_BYTES: usize = 512 << 10;
+/// The same where the broadcast operand doesn't stay packed, so that it is packed less often.
+const WIDE_PANEL_BYTES: usize = 1 << 20;
+/// Rows that are packed at a time, at most, but for rounding up to whole tiles.
+const BLOCK_ROWS: usize = 112;
+/// Multiply-adds below which another thread costs more than it saves.
+const THREAD_WORK: usize = 1 << 17;
+
+/// The tasks of one product: batch index × chunk × rows × columns.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Grid {
+    batches: usize,
+    pub chunks: usize,
+    /// Terms in a chunk.
+    chunk: usize,
+    row_parts: usize,
+    col_parts: usize,
+    /// Rows and columns of a part, but for the last.
+    rows: usize,
+    cols: usize,
+    pub workers: usize,
+    /// Tasks that a worker takes at a time.
+    pub batch: usize,
+}
+
+/// One task.
+#[derive(Clone, Debug)]
+pub(super) struct Task {
+    pub batch: usize,
+    pub chunk: usize,
+    pub rows: Range<usize>,
+    pub cols: Range<usize>,
+    pub sum: Range<usize>,
+}
+
+/// Elements of each part of a worker's scratch memory.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scratch {
+    /// Rows of a block of the broadcast operand, a multiple of the tile's.
+    pub rows: usize,
+    /// Columns for which panels are packed at a time, a multiple of the tile's.
+    pub cols: usize,
+    /// The blocks of the broadcast operand stay packed while the columns pass.
+    pub resident: bool,
+    pub left: usize,
+    pub right: usize,
+    pub stage: usize,
+    size: usize,
+}
+
+impl Scratch {
+    pub fn bytes(&self) -> usize {
+        ((self.left + self.right + self.stage) * self.size).next_multiple_of(128)
+    }
+}
+
+impl Grid {
+    /// The grid whose slowest thread is done first, by a rough count. No choice changes a bit.
+    pub fn choose(product: &Product, chunk: usize, chunks: usize, mr: usize, nr: usize, threads: usize) -> Grid {
+        let Product { batches, m, n, .. } = *product;
+        let units = batches * chunks;
+        let work = (m * n).saturating_mul(product.k.max(1)).saturating_mul(batches);
+        let threads = (work / THREAD_WORK).clamp(1, threads.max(1));
+        let part = |size: usize, parts: usize, tile: usize| size.div_ceil(parts).next_multiple_of(tile);
+        let mut best = (f64::INFINITY, 1, 1);
+        for share in [1, 2, 4] {
+            let wanted = if threads == 1 { 1 } else { (threads * share).div_ceil(units) };
+            for row_parts in 1..=wanted.min(m.div_ceil(mr)) {
+                let col_parts = wanted.div_ceil(row_parts).min(n.div_ceil(nr));
+                let (rows, cols) = (part(m, row_parts, mr), part(n, col_parts, nr));
+                let rounds = (units * row_parts * col_parts).div_ceil(threads);
+                // Packing an element costs about as much as ten multiply-adds; many small tasks even out the rest.
+                let task = (rows * cols + 10 * (rows + cols)) as f64 * chunk as f64;
+                let cost = rounds as f64 * task * (1.0 + 0.08 / share as f64);
+                if cost < best.0 {
+                    best = (cost, row_parts, col_parts);
+                }
+            }
+        }
+        let (rows, cols) = (part(m, best.1, mr), part(n, best.2, nr));
+        let (row_parts, col_parts) = (m.div_ceil(rows), n.div_ceil(cols));
+        let tasks = units * row_parts * col_parts;
+        let workers = threads.min(tasks);
+        let batch = (tasks / (workers * 8)).max(1);
+        Grid { batches, chunks, chunk, row_parts, col_parts, rows, cols, workers, batch }
+    }
+
+    pub fn tasks(&self) -> usize {
+        self.batches * self.chunks * self.row_parts * self.col_parts
+    }
+
+    pub fn task(&self, product: &Product, index: usize) -> Task {
+        let (rest, row) = (index / self.row_parts, index % self.row_parts);
+        let (rest, col) = (rest / self.col_parts, rest % self.col_parts);
+        let (batch, chunk) = (rest / self.chunks, rest % self.chunks);
+        let cut = |part: usize, length: usize, end: usize| part * length..((part + 1) * length).min(end);
+        Task {
+            batch,
+            chunk,
+            rows: cut(row, self.rows, product.m),
+            cols: cut(col, self.cols, product.n),
+            sum: cut(chunk, self.chunk, product.k),
+        }
+    }
+
+    pub fn scratch<T: Float>(&self, product: &Product, engine: &Engine<T>) -> Scratch {
+        let (mr, nr, size) = (engine.mr, engine.nr(), size_of::<T>());
+        let sum = self.chunk.min(product.k).clamp(1, SUPER);
+        let blocks = sum.div_ceil(KC);
+        let all_rows = self.rows.min(product.m).next_multiple_of(mr);
+        let row_blocks = all_rows.div_ceil(BLOCK_ROWS);
+        let rows = all_rows.div_ceil(row_blocks).next_multiple_of(mr);
+        let whole = rows * row_blocks * blocks * ROW_STEP;
+        let resident = whole * size <= PANEL_BYTES;
+        let left = if resident { whole } else { rows * ROW_STEP };
+        let bytes = if resident { PANEL_BYTES } else { WIDE_PANEL_BYTES };
+        let most = (bytes / size / sum / nr * nr).clamp(4 * nr, 1024);
+        let cols = self.cols.min(product.n).next_multiple_of(nr).min(most);
+        let right = cols * blocks * KC.min(sum);
+        Scratch { rows, cols, resident, left, right, stage: (nr + 1) * ROW_STEP, size }
+    }
+}

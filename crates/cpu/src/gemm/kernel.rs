@@ -1,0 +1,184 @@
+//! Micro-kernels: a tile of the result in registers, over one block of the sum.
+
+use super::pack::{PackAcross, pack_across, transpose_panel};
+use super::store::{StoreTile, store_tile};
+use super::vector::{Float, Vector};
+
+/// Length of a block of the sum; part of every result's bits, so never tuned (S13).
+pub(super) const KC: usize = 256;
+/// Distance of the rows of an operand that is packed by rows: odd in cache lines, so that rows don't share sets.
+pub(super) const ROW_STEP: usize = KC + 16;
+
+/// Vectors in a full tile's row.
+pub(super) const TILE_VECTORS: usize = 2;
+/// Elements that the largest tile holds.
+pub(super) const TILE_MAX: usize = 14 * 32;
+
+/// One call of a micro-kernel: `tile[i][j] = Σ_k a[i][k] · b[k][j]`, summed from the first k to the last.
+#[derive(Clone, Copy)]
+pub(super) struct Tile<T> {
+    /// Rows that count; what the kernel computes beyond them is zero or thrown away.
+    pub m: usize,
+    /// Vectors in a row, 1 or 2: also the width of the panel `b`.
+    pub vectors: usize,
+    pub k: usize,
+    /// Packed by rows (`a[i * ROW_STEP + k]`), or across (`a[k * mr + i]`).
+    pub by_rows: bool,
+    pub a: *const T,
+    pub b: *const T,
+    /// Rows of `TILE_VECTORS` vectors.
+    pub tile: *mut T,
+}
+
+/// Kernels of one instruction set and element type.
+pub(super) struct Engine<T: 'static> {
+    /// Rows of a full tile.
+    pub mr: usize,
+    pub lanes: usize,
+    pub tile: unsafe fn(&Tile<T>),
+    /// Packs a panel from elements that are neighbours along the panel's width.
+    pub pack_across: unsafe fn(&PackAcross<'_, T>),
+    /// Packs a panel from one pointer for each row of its width.
+    pub transpose: unsafe fn(rows: &[*const T], k: usize, panel: *mut T),
+    pub store: unsafe fn(&StoreTile<'_, T>),
+    /// `sums[i] += values[i]`.
+    pub accumulate: unsafe fn(values: *const T, sums: *mut T, count: usize),
+}
+
+impl<T> Engine<T> {
+    /// Columns of a full tile.
+    pub fn nr(&self) -> usize {
+        self.lanes * TILE_VECTORS
+    }
+}
+
+/// # Safety
+/// As the fields of [`Tile`] say, with `M` rows readable in `a`, and the instruction set of `V`.
+#[inline(always)]
+unsafe fn micro<V: Vector, const M: usize, const N: usize, const MR: usize, const BY_ROWS: bool>(call: &Tile<V::Elem>) {
+    let (mut a, mut b) = (call.a, call.b);
+    // SAFETY: `a` holds M rows and `b` N vectors for each of `k` steps, `tile` M rows of `TILE_VECTORS` vectors.
+    unsafe {
+        let mut sums = [[V::zero(); N]; M];
+        for _ in 0..call.k {
+            let columns: [V; N] = std::array::from_fn(|j| V::load(b.add(j * V::LANES)));
+            for (i, row) in sums.iter_mut().enumerate() {
+                let factor = V::splat(if BY_ROWS { a.add(i * ROW_STEP) } else { a.add(i) });
+                for (sum, column) in row.iter_mut().zip(columns) {
+                    *sum = factor.multiply_add(column, *sum);
+                }
+            }
+            a = a.add(if BY_ROWS { 1 } else { MR });
+            b = b.add(N * V::LANES);
+        }
+        for (i, row) in sums.iter().enumerate() {
+            for (j, sum) in row.iter().enumerate() {
+                sum.store(call.tile.add((i * TILE_VECTORS + j) * V::LANES));
+            }
+        }
+    }
+}
+
+/// # Safety
+/// Both arrays hold `count` elements; the instruction set of `V`.
+#[inline(always)]
+unsafe fn accumulate<V: Vector>(values: *const V::Elem, sums: *mut V::Elem, count: usize) {
+    let whole = count / V::LANES * V::LANES;
+    // SAFETY: all indices are below `count`.
+    unsafe {
+        for i in (0..whole).step_by(V::LANES) {
+            V::load(sums.add(i)).add(V::load(values.add(i))).store(sums.add(i));
+        }
+        for i in whole..count {
+            *sums.add(i) = *sums.add(i) + *values.add(i);
+        }
+    }
+}
+
+/// Makes an [`Engine`] whose functions are compiled for an instruction set; `$m` are the tile heights there are.
+macro_rules! engine {
+    ($name:ident, $t:ty, $v:ty, $mr:literal, [$($m:literal),*] $(, $feature:literal)?) => {
+        pub(super) static $name: Engine<$t> = {
+            type V = $v;
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn one<const M: usize, const N: usize, const BY_ROWS: bool>(call: &Tile<$t>) {
+                // SAFETY: the caller of the engine keeps the same contract.
+                unsafe { micro::<V, M, N, $mr, BY_ROWS>(call) }
+            }
+            unsafe fn tile(call: &Tile<$t>) {
+                // SAFETY: the same contract; whoever chose this engine has the instruction set.
+                unsafe {
+                    $(if call.m <= $m {
+                        return match (call.vectors, call.by_rows) {
+                            (1, false) => one::<$m, 1, false>(call),
+                            (1, true) => one::<$m, 1, true>(call),
+                            (_, false) => one::<$m, 2, false>(call),
+                            (_, true) => one::<$m, 2, true>(call),
+                        };
+                    })*
+                }
+                unreachable!("a tile of {} rows", call.m);
+            }
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn across(call: &PackAcross<'_, $t>) {
+                // SAFETY: the same contract.
+                unsafe { pack_across::<V>(call) }
+            }
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn transpose(rows: &[*const $t], k: usize, panel: *mut $t) {
+                // SAFETY: the same contract.
+                unsafe { transpose_panel::<V>(rows, k, panel) }
+            }
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn store(call: &StoreTile<'_, $t>) {
+                // SAFETY: the same contract.
+                unsafe { store_tile::<V>(call) }
+            }
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn accumulate_all(values: *const $t, sums: *mut $t, count: usize) {
+                // SAFETY: the same contract.
+                unsafe { accumulate::<V>(values, sums, count) }
+            }
+            Engine { mr: $mr, lanes: V::LANES, tile, pack_across: across, transpose, store, accumulate: accumulate_all }
+        };
+    };
+}
+
+use super::vector::Portable;
+engine!(PORTABLE_F32, f32, Portable<f32>, 6, [1, 2, 4, 6]);
+engine!(PORTABLE_F64, f64, Portable<f64>, 6, [1, 2, 4, 6]);
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::*;
+    use std::arch::x86_64::{__m256, __m256d, __m512, __m512d};
+    engine!(AVX2_F32, f32, __m256, 6, [1, 2, 4, 6], "avx2,fma");
+    engine!(AVX2_F64, f64, __m256d, 6, [1, 2, 4, 6], "avx2,fma");
+    engine!(AVX512_F32, f32, __m512, 14, [1, 2, 4, 6, 8, 11, 14], "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma");
+    engine!(AVX512_F64, f64, __m512d, 14, [1, 2, 4, 6, 8, 11, 14], "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma");
+}
+#[cfg(target_arch = "x86_64")]
+use x86::*;
+
+/// Element types with engines.
+pub(super) trait Kernels: Float {
+    fn engine(isa: crate::isa::Isa) -> &'static Engine<Self>;
+}
+
+macro_rules! kernels {
+    ($t:ty, $portable:ident, $avx2:ident, $avx512:ident) => {
+        impl Kernels for $t {
+            fn engine(isa: crate::isa::Isa) -> &'static Engine<$t> {
+                match isa {
+                    #[cfg(target_arch = "x86_64")]
+                    crate::isa::Isa::Avx512 => &$avx512,
+                    #[cfg(target_arch = "x86_64")]
+                    crate::isa::Isa::Avx2 => &$avx2,
+                    _ => &$portable,
+                }
+            }
+        }
+    };
+}
+kernels!(f32, PORTABLE_F32, AVX2_F32, AVX512_F32);
+kernels!(f64, PORTABLE_F64, AVX2_F64, AVX512_F64);

@@ -1,0 +1,188 @@
+//! The packed GEMM engine: contractions over strided operands, with virtual im2col.
+//!
+//! **Bits (S13).** Each element of the result is summed from the first to the last term of the sum in blocks of
+//! [`KC`](kernel::KC); inside a block one multiply-add follows the other, starting from zero, and the blocks' sums are
+//! added in order. Where a long sum feeds a small result, it is cut into chunks by size alone, and the chunks' sums
+//! are added in order. Divided coordinates are split into residue classes first (see [`problem`]), which drops terms
+//! that read zero. Layout, tile, position, packing, order of the outer loops and threads never enter.
+
+mod axes;
+mod grid;
+mod kernel;
+mod operand;
+mod pack;
+mod problem;
+mod store;
+mod task;
+mod vector;
+
+use crate::isa::{Isa, isa};
+use crate::memory::Buffer;
+use fovea_core::contraction::Contraction;
+use fovea_core::device::Threads;
+use fovea_core::{DType, Error, Layout, Result};
+use grid::Grid;
+use kernel::{KC, Kernels};
+use operand::{Product, TileSize};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use task::{Call, Worker};
+
+/// A contraction made ready for operands of given layouts; runs any number of times, also from several threads.
+#[derive(Clone, Debug)]
+pub struct CompiledContraction {
+    isa: Isa,
+    dtype: DType,
+    /// Elements of the result.
+    elements: usize,
+    /// Parts of the result, each element in one of them.
+    products: Vec<Product>,
+}
+
+/// An operand: where its buffer starts, and how it lies in there.
+#[derive(Clone, Copy, Debug)]
+pub struct RawView<'a> {
+    pub start: *const u8,
+    pub layout: &'a Layout,
+}
+
+/// Compiles and runs a contraction once.
+///
+/// # Safety
+/// As for [`CompiledContraction::run`].
+pub unsafe fn contract(
+    contraction: &Contraction,
+    dtype: DType,
+    a: RawView<'_>,
+    b: RawView<'_>,
+    out: *mut u8,
+    threads: &dyn Threads,
+) -> Result<()> {
+    let compiled = CompiledContraction::compile(contraction, dtype, a.layout, b.layout)?;
+    // SAFETY: the same contract.
+    unsafe { compiled.run(a.start, b.start, out, threads) }
+}
+
+impl CompiledContraction {
+    /// For f32 and f64.
+    pub fn compile(contraction: &Contraction, dtype: DType, a: &Layout, b: &Layout) -> Result<CompiledContraction> {
+        CompiledContraction::compile_for(isa(), contraction, dtype, a, b)
+    }
+
+    /// As [`CompiledContraction::compile`], for an instruction set that the processor has.
+    fn compile_for(isa: Isa, c: &Contraction, dtype: DType, a: &Layout, b: &Layout) -> Result<CompiledContraction> {
+        let (rows, lanes) = match dtype {
+            DType::F32 => (f32::engine(isa).mr, f32::engine(isa).lanes),
+            DType::F64 => (f64::engine(isa).mr, f64::engine(isa).lanes),
+            other => return Err(Error::dtype(format!("a contraction of {other}")).expected("f32 or f64")),
+        };
+        let problems = problem::lower(c, a, b)?;
+        let elements = c.out.iter().map(|&l| c.loops[l].size).product();
+        let tile = TileSize { rows, lanes, block: KC };
+        let products = problems
+            .iter()
+            .map(|problem| Product::choose(problem, tile))
+            .filter(|product| product.as_ref().map_or(true, |p| p.batches * p.m * p.n > 0))
+            .collect::<Result<_>>()?;
+        Ok(CompiledContraction { isa, dtype, elements, products })
+    }
+
+    /// Computes the contraction into `out`, row-major.
+    ///
+    /// # Safety
+    /// `a` and `b` are the starts of buffers that hold every element of the layouts given to `compile`, of the dtype
+    /// given there, aligned to it; `out` has room for the result and shares no memory with them; nobody writes the
+    /// operands or touches `out` meanwhile.
+    pub unsafe fn run(&self, a: *const u8, b: *const u8, out: *mut u8, threads: &dyn Threads) -> Result<()> {
+        // SAFETY: the same contract.
+        unsafe {
+            match self.dtype {
+                DType::F32 => self.run_as::<f32>(a.cast(), b.cast(), out.cast(), threads),
+                _ => self.run_as::<f64>(a.cast(), b.cast(), out.cast(), threads),
+            }
+        }
+    }
+
+    /// # Safety
+    /// As for `run`.
+    unsafe fn run_as<T: Kernels>(&self, a: *const T, b: *const T, out: *mut T, threads: &dyn Threads) -> Result<()> {
+        let engine = T::engine(self.isa);
+        for product in &self.products {
+            let (left, right) = if product.swapped { (b, a) } else { (a, b) };
+            let chunk = if self.products.len() == 1 { chunk_length(product) } else { product.k.max(1) };
+            let chunks = product.k.div_ceil(chunk).max(1);
+            // Chunk 0 is written to the result itself, each other one to a buffer that lies like the result.
+            let partial = Buffer::new((chunks - 1) * self.elements * size_of::<T>())?;
+            let grid = Grid::choose(product, chunk, chunks, engine.mr, engine.nr(), threads.count());
+            let scratch = grid.scratch::<T>(product, engine);
+            let memory = Buffer::new(grid.workers * scratch.bytes())?;
+            let call = Call {
+                product,
+                engine,
+                grid: &grid,
+                scratch,
+                left,
+                right,
+                out,
+                partial: partial.as_mut_ptr().cast(),
+                elements: self.elements,
+            };
+            let shared = Shared(call, memory.as_mut_ptr());
+            let next = AtomicUsize::new(0);
+            let work = |index: usize| {
+                let Shared(call, memory) = &shared;
+                // SAFETY: each worker has its own part of the scratch memory.
+                let mut worker = unsafe { Worker::new(call, memory.wrapping_add(index * scratch.bytes()).cast()) };
+                loop {
+                    let first = next.fetch_add(grid.batch, Ordering::Relaxed);
+                    if first >= grid.tasks() {
+                        return;
+                    }
+                    for task in first..(first + grid.batch).min(grid.tasks()) {
+                        // SAFETY: by this function's contract, and tasks write different elements.
+                        unsafe { worker.run(call, task) };
+                    }
+                }
+            };
+            if grid.workers == 1 {
+                work(0)
+            } else {
+                threads.run(grid.workers, &work)
+            }
+            for part in 1..chunks {
+                let Shared(call, _) = &shared;
+                // SAFETY: both hold `elements` elements, and all tasks are done.
+                unsafe {
+                    (engine.accumulate)(call.partial.add((part - 1) * self.elements), call.out, self.elements);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A call as the workers share it, and the start of their scratch memory.
+struct Shared<'a, T: 'static>(Call<'a, T>, *mut u8);
+
+// SAFETY: workers only read the operands, and write different elements of the result and their own scratch memory.
+unsafe impl<T: Kernels> Sync for Shared<'_, T> {}
+
+/// Length of the chunks that the sum is cut into, a multiple of [`KC`]; part of the result's bits, so a function of
+/// sizes alone.
+fn chunk_length(product: &Product) -> usize {
+    /// Sums shorter than this stay whole.
+    const LONG: usize = 2048;
+    /// Larger results give every thread work without chunks.
+    const SMALL: usize = 1 << 17;
+    const MOST_CHUNKS: usize = 16;
+    /// Chunks of fewer terms than this are not worth their buffer.
+    const CHUNK: usize = 1024;
+    let elements = product.batches * product.m * product.n;
+    if product.k < LONG || elements > SMALL {
+        return product.k.max(1);
+    }
+    let chunks = (product.k / CHUNK).min(MOST_CHUNKS);
+    product.k.div_ceil(chunks).next_multiple_of(KC)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,175 @@
+//! Which operand is broadcast and which is read as vectors, in which order of loops, and how each is packed.
+
+use super::axes::{Axes, Axis, MAX_CHECKS, Place};
+use super::problem::{Access, Problem};
+use fovea_core::contraction::Role;
+use fovea_core::{Error, Result};
+
+/// One operand of a prepared product: `outer` × `sum`, for each index of `batch`.
+#[derive(Clone, Debug)]
+pub(super) struct Operand {
+    pub start: Place,
+    /// Sizes that the checked coordinates must stay below.
+    pub limits: Vec<isize>,
+    pub batch: Axes,
+    pub outer: Axes,
+    pub sum: Axes,
+    /// Packed along `outer`, where neighbours are neighbours in memory, or along `sum`.
+    pub across: bool,
+}
+
+/// A matrix product for each batch index, ready to run: `m` runs along the broadcast operand, `n` along vectors.
+#[derive(Clone, Debug)]
+pub(super) struct Product {
+    /// The contraction's `b` is the broadcast operand.
+    pub swapped: bool,
+    pub batches: usize,
+    pub m: usize,
+    pub n: usize,
+    pub k: usize,
+    pub left: Operand,
+    pub right: Operand,
+    /// Where the result starts, and how it lies.
+    pub out: isize,
+    pub out_batch: Axes,
+    pub out_rows: Axes,
+    pub out_cols: Axes,
+}
+
+/// Sizes of the kernel that the choice weighs with.
+#[derive(Clone, Copy)]
+pub(super) struct TileSize {
+    pub rows: usize,
+    pub lanes: usize,
+    pub block: usize,
+}
+
+impl Product {
+    /// The cheapest of the ways to run the problem, by a rough count of cycles. No choice changes a bit.
+    pub fn choose(problem: &Problem, tile: TileSize) -> Result<Product> {
+        let mut best: Option<(f64, Product)> = None;
+        for swapped in [false, true] {
+            for by_operand in [(false, false), (true, false), (false, true), (true, true)] {
+                let product = Product::new(problem, swapped, by_operand)?;
+                let cost = product.cost(tile);
+                if best.as_ref().is_none_or(|(least, _)| cost < *least) {
+                    best = Some((cost, product));
+                }
+            }
+        }
+        best.map(|(_, product)| product).ok_or_else(|| Error::internal("no way to run a contraction"))
+    }
+
+    fn new(problem: &Problem, swapped: bool, by_operand: (bool, bool)) -> Result<Product> {
+        let (left, right) = if swapped { (&problem.b, &problem.a) } else { (&problem.a, &problem.b) };
+        let (row_role, col_role) = if swapped { (Role::Col, Role::Row) } else { (Role::Row, Role::Col) };
+        // Outer loops may run in any order: as they lie in the result, or as they lie in the operand.
+        let order = |role: Role, operand: Option<&Access>| {
+            let mut loops: Vec<usize> = loops_of(problem, role);
+            let stride = |i: usize| operand.map_or(problem.loops[i].out, |o| o.stride(i)).unsigned_abs();
+            loops.sort_by_key(|&i| std::cmp::Reverse(stride(i)));
+            loops
+        };
+        let rows = order(row_role, by_operand.0.then_some(left));
+        let cols = order(col_role, by_operand.1.then_some(right));
+        let batch = order(Role::Batch, None);
+        let out = |loops: &[usize]| {
+            let axis = |&i: &usize| {
+                let l = problem.loops[i];
+                Axis { size: l.size, stride: l.out, coords: [0; MAX_CHECKS] }
+            };
+            Axes::new(loops.iter().map(axis))
+        };
+        Ok(Product {
+            swapped,
+            batches: problem.extent(Role::Batch),
+            m: problem.extent(row_role),
+            n: problem.extent(col_role),
+            k: problem.extent(Role::Sum),
+            left: Operand::new(problem, left, &batch, &rows)?,
+            right: Operand::new(problem, right, &batch, &cols)?,
+            out: problem.out,
+            out_batch: out(&batch),
+            out_rows: out(&rows),
+            out_cols: out(&cols),
+        })
+    }
+
+    /// Cycles for one batch index, roughly; the figures are of an AVX-512 machine and only their order matters.
+    fn cost(&self, tile: TileSize) -> f64 {
+        let (m, n, k) = (self.m as f64, self.n as f64, self.k as f64);
+        let vectors = self.n.div_ceil(tile.lanes) as f64 / 2.0;
+        // A short tile waits for the multiply-adds' latency.
+        let rest = self.m % tile.rows;
+        let heights =
+            (self.m / tile.rows * 2 * tile.rows) as f64 + if rest > 0 { (2 * rest).max(4) as f64 } else { 0.0 };
+        let multiply = vectors * heights * k;
+        let left =
+            m * k * if self.left.across { 0.1 + self.left.across_cost(tile.rows) } else { self.left.along_cost() };
+        let right = n
+            * k
+            * if self.right.across { self.right.across_cost(2 * tile.lanes) } else { 0.4 + self.right.along_cost() };
+        let inner = self.out_cols.innermost();
+        let store = if inner.stride == 1 { 0.2 + 6.0 / inner.size as f64 } else { 2.5 };
+        multiply + left + right + store * m * n * self.k.div_ceil(tile.block) as f64
+    }
+}
+
+fn loops_of(problem: &Problem, role: Role) -> Vec<usize> {
+    (0..problem.loops.len()).filter(|&i| problem.loops[i].role == role).collect()
+}
+
+/// Cycles that starting a run costs, across and along, and an element of it with and without unit stride.
+const RUN_ACROSS: f64 = 5.0;
+const RUN_ALONG: f64 = 10.0;
+const UNIT: f64 = 0.2;
+const STRIDED: f64 = 1.5;
+
+impl Operand {
+    fn new(problem: &Problem, access: &Access, batch: &[usize], outer: &[usize]) -> Result<Operand> {
+        let mut start = Place { offset: access.start, ..Place::default() };
+        let mut checked = Vec::new();
+        for (d, dim) in access.dims.iter().enumerate() {
+            start.offset += dim.offset * dim.stride;
+            let (mut low, mut high) = (dim.offset, dim.offset);
+            for (l, &c) in problem.loops.iter().zip(&dim.coefficients) {
+                let reach = c * (l.size as isize - 1).max(0);
+                low += reach.min(0);
+                high += reach.max(0);
+            }
+            if low < 0 || high >= dim.size as isize {
+                if checked.len() == MAX_CHECKS {
+                    return Err(Error::internal(format!("a contraction checks more than {MAX_CHECKS} coordinates")));
+                }
+                start.coords[checked.len()] = dim.offset;
+                checked.push(d);
+            }
+        }
+        let axes = |loops: &[usize]| {
+            Axes::new(loops.iter().map(|&i| {
+                let mut coords = [0; MAX_CHECKS];
+                for (to, &d) in coords.iter_mut().zip(&checked) {
+                    *to = access.dims[d].coefficients[i];
+                }
+                Axis { size: problem.loops[i].size, stride: access.stride(i), coords }
+            }))
+        };
+        let sum = axes(&loops_of(problem, Role::Sum));
+        let limits = checked.iter().map(|&d| access.dims[d].size as isize).collect();
+        let mut operand = Operand { start, limits, batch: axes(batch), outer: axes(outer), sum, across: false };
+        operand.across = operand.across_cost(32) <= operand.along_cost();
+        Ok(operand)
+    }
+
+    /// Cycles for an element when packed along `outer` into panels of `width`.
+    fn across_cost(&self, width: usize) -> f64 {
+        let inner = self.outer.innermost();
+        (if inner.stride == 1 { UNIT } else { 1.2 * STRIDED }) + RUN_ACROSS / inner.size.min(width) as f64
+    }
+
+    /// Cycles for an element when packed along `sum`.
+    fn along_cost(&self) -> f64 {
+        let inner = self.sum.innermost();
+        (if inner.stride == 1 { UNIT } else { STRIDED }) + RUN_ALONG / inner.size.min(256) as f64
+    }
+}

@@ -1,0 +1,188 @@
+//! Rates against the multiply-add peak. Run with
+//! `cargo test --release -p fovea-cpu --lib -- --ignored --nocapture gemm_speed`.
+
+use super::shapes::{Conv, matmul};
+use super::*;
+use crate::pool::pool;
+use std::hint::black_box;
+use std::time::Instant;
+
+/// Seconds that this thread has run, where the system tells; one thread is measured by it, since others may run too.
+fn processor_time() -> f64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    text.split(' ').next().and_then(|nanoseconds| nanoseconds.parse::<f64>().ok()).unwrap_or(0.0) * 1e-9
+}
+
+/// Seconds for one pass: the best of several, or the mean of one thread's processor time.
+fn best(mut body: impl FnMut()) -> f64 {
+    let mut least = f64::INFINITY;
+    let begin = (Instant::now(), processor_time());
+    let mut passes = 0;
+    while passes < 3 || (begin.0.elapsed().as_millis() < 400 && passes < 2000) {
+        let start = Instant::now();
+        body();
+        least = least.min(start.elapsed().as_secs_f64());
+        passes += 1;
+    }
+    let busy = processor_time() - begin.1;
+    if pool().count() == 1 && busy > 0.1 { busy / passes as f64 } else { least }
+}
+
+/// Multiply-adds a second of f32 on all threads of the pool, from registers.
+fn peak() -> f64 {
+    const STEPS: usize = 1 << 17;
+    let engine = <f32 as super::super::kernel::Kernels>::engine(isa());
+    let tasks = pool().count();
+    let seconds = best(|| {
+        pool().run(tasks, &|_| {
+            // One line of each operand, over and over: loads never leave the L1 cache.
+            let mut tile = [0f32; super::super::kernel::TILE_MAX];
+            let panel = vec![1.0f32; 256 * engine.nr()];
+            let rows = vec![1.0f32; 256 * 16];
+            for _ in 0..STEPS / 256 {
+                // SAFETY: the panels hold 256 steps, the tile a whole tile.
+                unsafe {
+                    (engine.tile)(&super::super::kernel::Tile {
+                        m: engine.mr,
+                        vectors: 2,
+                        k: 64,
+                        by_rows: false,
+                        a: rows.as_ptr(),
+                        b: panel.as_ptr(),
+                        tile: tile.as_mut_ptr(),
+                    });
+                }
+            }
+            black_box(&tile);
+        });
+    });
+    (tasks * STEPS / 4 * engine.mr * engine.nr()) as f64 / seconds
+}
+
+fn measure(name: &str, case: &Case, peak: f64) {
+    let (la, lb) = (Layout::contiguous(Shape::new(&case.a)), Layout::contiguous(Shape::new(&case.b)));
+    measure_with(name, case, &la, &lb, peak);
+}
+
+fn measure_with(name: &str, case: &Case, la: &Layout, lb: &Layout, peak: f64) {
+    if std::env::var("FOVEA_CASE").is_ok_and(|part| !name.contains(&part)) {
+        return;
+    }
+    let mut random = Random(3);
+    let a: Vec<f32> = (0..la.end()).map(|_| random.unit() as f32).collect();
+    let b: Vec<f32> = (0..lb.end()).map(|_| random.unit() as f32).collect();
+    let mut out = vec![0f32; case.out()];
+    let compiled = CompiledContraction::compile(&case.c, DType::F32, la, lb).unwrap();
+    let seconds = best(|| {
+        // SAFETY: the vectors hold their layouts, `out` the result.
+        unsafe { compiled.run(a.as_ptr().cast(), b.as_ptr().cast(), out.as_mut_ptr().cast(), pool()).unwrap() };
+    });
+    let products: usize = compiled.products.iter().map(|p| p.batches * p.m * p.n * p.k).sum();
+    let rate = products as f64 / seconds;
+    let ways: Vec<String> = compiled
+        .products
+        .iter()
+        .take(1)
+        .map(|p| {
+            let way = |across| if across { "across" } else { "along" };
+            format!(
+                "{}m {} n {} k {} {}/{}",
+                if p.swapped { "swapped " } else { "" },
+                p.m,
+                p.n,
+                p.k,
+                way(p.left.across),
+                way(p.right.across)
+            )
+        })
+        .collect();
+    println!(
+        "{name:28} {:8.3} ms  {:6.1} GFLOP/s  {:3.0} %   {}",
+        seconds * 1e3,
+        2e-9 * rate,
+        100.0 * rate / peak,
+        ways[0]
+    );
+}
+
+#[test]
+#[ignore = "a measurement"]
+fn gemm_speed() {
+    let peak = peak();
+    println!("peak {:.1} GFLOP/s on {} threads, {}", 2e-9 * peak, pool().count(), isa().name());
+    for n in [128, 256, 512, 768, 1024] {
+        measure(&format!("square {n}"), &matmul(1, n, n, n, false), peak);
+    }
+    let linear = matmul(1, 128, 1024, 1024, false);
+    let (x, w) = (Layout::contiguous(Shape::from([1, 128, 1024])), Layout::contiguous(Shape::from([1, 1024, 1024])));
+    measure_with("x · Wᵀ 128×1024×1024", &linear, &x, &w.permute(&[0, 2, 1]), peak);
+    measure_with(
+        "x · Wᵀ 1×1024×1024",
+        &matmul(1, 1, 1024, 1024, false),
+        &x.slice(1, 0, 1, 1),
+        &w.permute(&[0, 2, 1]),
+        peak,
+    );
+    measure("64 × 64×64×64", &matmul(64, 64, 64, 64, false), peak);
+    measure("1024 × 8×8×8", &matmul(1024, 8, 8, 8, false), peak);
+    for (c, s, batch) in [(16, 28, 64), (64, 56, 4), (128, 28, 4), (256, 14, 8), (512, 7, 8)] {
+        let conv = Conv {
+            batch,
+            groups: 1,
+            input: c,
+            output: c,
+            size: [s, s],
+            kernel: [3, 3],
+            stride: 1,
+            padding: 1,
+            dilation: 1,
+        };
+        for (what, case) in
+            [("forward", conv.forward()), ("data", conv.backward_data()), ("weights", conv.backward_weights())]
+        {
+            measure(&format!("{c}×{s}² NCHW {what}"), &case, peak);
+            // Images channels-last, and so their gradients.
+            let last = |shape: &[usize]| {
+                let [n, g, c, h, w] = [0, 1, 2, 3, 4].map(|i| shape[i]);
+                Layout::contiguous(Shape::from([n, h, w, g, c])).permute(&[0, 3, 4, 1, 2])
+            };
+            let image_b = what == "weights";
+            let b = if image_b { last(&case.b) } else { Layout::contiguous(Shape::new(&case.b)) };
+            let mut case = case;
+            if !image_b {
+                let [n, g, o, h, w] = [1, 0, 4, 2, 3];
+                case.c.out = vec![n, h, w, g, o];
+            }
+            measure_with(&format!("{c}×{s}² NHWC {what}"), &case, &last(&case.a), &b, peak);
+        }
+    }
+    let first = Conv {
+        batch: 8,
+        groups: 1,
+        input: 3,
+        output: 64,
+        size: [224, 224],
+        kernel: [7, 7],
+        stride: 2,
+        padding: 3,
+        dilation: 1,
+    };
+    measure("7×7/2 first layer", &first.forward(), peak);
+    measure("7×7/2 weights", &first.backward_weights(), peak);
+    let strided = Conv {
+        batch: 8,
+        groups: 1,
+        input: 64,
+        output: 128,
+        size: [56, 56],
+        kernel: [3, 3],
+        stride: 2,
+        padding: 1,
+        dilation: 1,
+    };
+    measure("3×3/2 forward", &strided.forward(), peak);
+    measure("3×3/2 data", &strided.backward_data(), peak);
+    measure("3×3/2 weights", &strided.backward_weights(), peak);
+    let depthwise = Conv { groups: 64, input: 1, output: 1, stride: 1, ..strided };
+    measure("depthwise 64×56²", &depthwise.forward(), peak);
+}

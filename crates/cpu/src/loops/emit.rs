@@ -1,0 +1,265 @@
+//! The second half of lowering: registers, and the actions with their places.
+
+use super::code::{Action, Code, Entry, Policy, Source};
+use super::draw;
+use super::kernel;
+use super::lower::{Lowering, Reach, Step};
+use fovea_core::scalar::Prim;
+use fovea_core::{Error, Result};
+use std::collections::HashMap;
+
+/// Bytes of registers that a block may use: most of a first-level cache of 32 KiB.
+const REGISTER_BYTES: usize = 24 << 10;
+/// Elements of a block: bounds, and the unit that block lengths are multiples of.
+const LARGEST_BLOCK: usize = 1024;
+const SMALLEST_BLOCK: usize = 256;
+/// Block length of programs that use no registers.
+const COPY_BLOCK: usize = 4096;
+const UNIT: usize = 64;
+/// Alignment of registers in bytes.
+const ALIGN: usize = 64;
+
+/// Where a value is while registers have no addresses yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Place {
+    Nowhere,
+    Cell(u16),
+    Register(usize),
+    /// A value that is the same in the whole block.
+    Small(usize),
+    Memory(u16),
+    /// Access of the store, and the register for when an operand lies there too.
+    Output(u16, usize),
+}
+
+/// Registers by number; free ones are taken again for elements of the same size.
+#[derive(Default)]
+struct Registers {
+    sizes: Vec<usize>,
+    free: Vec<usize>,
+}
+
+impl Registers {
+    fn take(&mut self, size: usize) -> usize {
+        match self.free.iter().rposition(|&r| self.sizes[r] == size) {
+            Some(at) => self.free.remove(at),
+            None => {
+                self.sizes.push(size);
+                self.sizes.len() - 1
+            }
+        }
+    }
+}
+
+/// The pointer table while it grows.
+#[derive(Default)]
+struct Table {
+    places: Vec<Place>,
+    index: HashMap<Place, u16>,
+}
+
+impl Table {
+    fn entry(&mut self, place: Place) -> u16 {
+        *self.index.entry(place).or_insert_with(|| {
+            self.places.push(place);
+            (self.places.len() - 1) as u16
+        })
+    }
+}
+
+impl Lowering<'_> {
+    /// Assigns registers and writes the actions.
+    pub(super) fn emit(mut self) -> Result<Code> {
+        // What is read once takes its registers first, so that no other value ever has them.
+        let (once, each): (Vec<Step>, Vec<Step>) = self.steps.iter().partition(|&&step| self.is_hoisted(step));
+        self.steps = once.into_iter().chain(each).collect();
+        let reduced: Vec<usize> = self.task.reduced.iter().map(|&i| usize::from(self.task.program.outputs[i])).collect();
+        let last_use = self.last_uses(&reduced);
+        let mut places = self.given_places();
+        let mut registers = Registers::default();
+        let mut table = Table::default();
+        let mut smalls = 0;
+        let (mut hoisted, mut actions) = (Vec::new(), Vec::new());
+        for (at, &step) in self.steps.iter().enumerate() {
+            let written = self.writes(step);
+            if let Some(value) = written {
+                places[value] = if self.reach[value] == Reach::Block {
+                    smalls += 1;
+                    Place::Small(smalls - 1)
+                } else {
+                    let register = registers.take(self.dtypes[value].size());
+                    match self.direct_store(step, value) {
+                        Some(access) => Place::Output(access, register),
+                        None => Place::Register(register),
+                    }
+                };
+            }
+            let action = self.action(step, &places, &mut table)?;
+            if self.is_hoisted(step) { hoisted.push(action) } else { actions.push(action) }
+            let mut done = self.reads(step);
+            done.extend(written);
+            done.sort_unstable();
+            done.dedup();
+            for value in done {
+                if let Place::Register(r) | Place::Output(_, r) = places[value]
+                    && last_use[value] <= at
+                {
+                    registers.free.push(r);
+                }
+            }
+        }
+        let sources = reduced
+            .iter()
+            .map(|&v| match self.reads_memory(v) {
+                Some(access) => Source::Strided(access),
+                None => Source::Entry(table.entry(places[self.spread_of(v)])),
+            })
+            .collect();
+        Ok(self.finish(&table, &registers, smalls, (hoisted, actions, sources)))
+    }
+
+    fn spread_of(&self, value: usize) -> usize {
+        *self.splats.get(&value).unwrap_or(&value)
+    }
+
+    /// The last step that reads each value; what reductions and every block read is never done.
+    fn last_uses(&self, reduced: &[usize]) -> Vec<usize> {
+        let mut last = vec![0; self.dtypes.len()];
+        for (at, &step) in self.steps.iter().enumerate() {
+            self.reads(step).into_iter().for_each(|v| last[v] = at);
+        }
+        reduced.iter().for_each(|&v| last[self.spread_of(v)] = usize::MAX);
+        for &step in &self.steps {
+            if let (true, Some(value)) = (self.is_hoisted(step), self.writes(step)) {
+                last[value] = usize::MAX;
+            }
+        }
+        last
+    }
+
+    /// Places that values have before the first step.
+    fn given_places(&self) -> Vec<Place> {
+        let mut places = vec![Place::Nowhere; self.dtypes.len()];
+        for (&value, &cell) in &self.cell {
+            places[value] = Place::Cell(cell);
+        }
+        for (value, place) in places.iter_mut().enumerate().take(self.inputs()) {
+            if let (Some(access), false) = (self.operand(value), self.gathered[value]) {
+                *place = Place::Memory(access);
+            }
+        }
+        places
+    }
+
+    /// Whether a gather reads the same elements in every block of whole rows.
+    fn is_hoisted(&self, step: Step) -> bool {
+        let Step::Gather(value) = step else { return false };
+        let Some(access) = self.operand(value) else { return false };
+        let steps = &self.task.space.accesses[access as usize].steps;
+        self.task.policy == Policy::Rows && steps[..steps.len() - 1].iter().all(|&s| s == 0)
+    }
+
+    /// The dense store that a step may write its value to at once.
+    fn direct_store(&self, step: Step, value: usize) -> Option<u16> {
+        if matches!(step, Step::Gather(_)) {
+            return None;
+        }
+        let stores = self.task.stores.iter();
+        stores
+            .filter(|&&(output, _)| self.spread_of(usize::from(self.task.program.outputs[output])) == value)
+            .map(|&(_, access)| access)
+            .find(|&access| self.direct(access))
+    }
+
+    fn action(&self, step: Step, places: &[Place], table: &mut Table) -> Result<Action> {
+        Ok(match step {
+            Step::Gather(value) => match self.operand(value) {
+                Some(access) => Action::Gather { access, dst: table.entry(places[value]) },
+                None => return Err(Error::internal("only operands are gathered")),
+            },
+            Step::Splat(from, to) => {
+                let args = [table.entry(places[from]); 3];
+                let kernel = kernel::splat(self.dtypes[to].size(), self.task.isa);
+                Action::Call { kernel, single: false, dst: table.entry(places[to]), args }
+            }
+            Step::Store(number) => {
+                let access = self.task.stores[number].1;
+                let place = places[self.reads(step)[0]];
+                let direct = matches!(place, Place::Output(a, _) if a == access);
+                Action::Store { access, src: table.entry(place), direct }
+            }
+            Step::Instr(value) => {
+                let Some(instr) = self.instr(value) else { return Err(Error::internal("an instruction is missing")) };
+                let dst = table.entry(places[value]);
+                if instr.prim.is_positional() {
+                    let draw = draw::draw(instr.prim, instr.dtype, self.task.isa)
+                        .ok_or_else(|| Error::dtype(format!("{:?} of {} has no meaning", instr.prim, instr.dtype)))?;
+                    let key = match self.cell.get(&usize::from(instr.args[0])) {
+                        Some(&cell) if instr.prim != Prim::Index => cell,
+                        _ => u16::MAX,
+                    };
+                    return Ok(Action::Draw { draw, access: self.task.position, key, dst, size: instr.dtype.size() });
+                }
+                let single = self.reach[value] == Reach::Block;
+                let read = self.reads(step);
+                let mut args = [0; 3];
+                for (to, &v) in args.iter_mut().zip(&read) {
+                    *to = table.entry(places[v]);
+                }
+                let one = |k: usize| !single && read.get(k).is_some_and(|&v| self.reach[v] != Reach::Element);
+                let first = read.len().saturating_sub(2);
+                let kernel = self.kernel(instr, [one(first), one(first + 1)])?;
+                Action::Call { kernel, single, dst, args }
+            }
+        })
+    }
+
+    /// Chooses the block length and gives registers their addresses.
+    fn finish(
+        self,
+        table: &Table,
+        registers: &Registers,
+        smalls: usize,
+        (hoisted, actions, sources): (Vec<Action>, Vec<Action>, Vec<Source>),
+    ) -> Code {
+        let element: usize = registers.sizes.iter().sum();
+        let cols = self.task.space.cols();
+        let fitting = REGISTER_BYTES.checked_div(element).map_or(COPY_BLOCK, |n| n.clamp(SMALLEST_BLOCK, LARGEST_BLOCK));
+        let block = match self.task.policy {
+            Policy::Rows => fitting.max(cols),
+            _ => fitting / UNIT * UNIT,
+        };
+        let mut end = smalls * 8;
+        let mut take = |bytes: usize| {
+            end = end.next_multiple_of(ALIGN);
+            let start = end;
+            end += bytes;
+            start
+        };
+        let offsets: Vec<usize> = registers.sizes.iter().map(|size| take(size * block)).collect();
+        let entries = table
+            .places
+            .iter()
+            .map(|place| match *place {
+                Place::Cell(cell) => Entry::Cell(cell),
+                Place::Register(r) => Entry::Local(offsets[r]),
+                Place::Small(i) => Entry::Local(i * 8),
+                Place::Memory(access) => Entry::Memory(access),
+                Place::Output(access, r) => Entry::Output { access, register: offsets[r] },
+                Place::Nowhere => unreachable!("every value read has been written"),
+            })
+            .collect();
+        let reads = self.task.operand_access.iter().flatten().copied().collect();
+        Code {
+            block,
+            cells: self.cells,
+            inits: self.inits,
+            entries,
+            hoisted,
+            actions,
+            sources,
+            bytes: end,
+            reads,
+        }
+    }
+}

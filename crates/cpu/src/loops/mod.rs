@@ -1,0 +1,186 @@
+//! Fused loops: runs a [`LoopNest`] block by block.
+//!
+//! The iteration space is walked in an order that suits the memory (`space`), in blocks whose values fit the
+//! first-level cache. The scalar program is a list of actions (`lower`, `emit`): loads of what isn't dense, one vector
+//! loop per instruction (`kernel`, `ops`, `draw`), stores. Reductions follow a tree that depends on the logical shape
+//! alone (`reduce`). So a result is a function of the operands' elements, whatever the layout, the blocks or the
+//! number of threads (S13).
+
+mod code;
+mod draw;
+mod elementwise;
+mod emit;
+mod kernel;
+mod lower;
+mod ops;
+mod reduce;
+mod scratch;
+mod space;
+mod strided;
+#[cfg(test)]
+mod tests;
+
+use crate::isa::{Isa, isa};
+use elementwise::Elementwise;
+use fovea_core::device::{Datum, Threads};
+use fovea_core::plan::{LoopNest, Operand, Slot, SlotId};
+use fovea_core::{DType, Error, Result};
+use reduce::{Reducing, Strategy};
+use smallvec::SmallVec;
+use space::Access;
+
+/// Work below this many element actions runs on one thread: waking another costs more.
+const PARALLEL_WORK: usize = 1 << 15;
+
+/// A fused loop made ready to run any number of times, also from several threads at once.
+#[derive(Debug)]
+pub struct CompiledLoop {
+    /// The slot of each access; `None` for positions.
+    slots: Vec<Option<SlotId>>,
+    body: Body,
+}
+
+#[derive(Debug)]
+enum Body {
+    /// An empty space without reductions.
+    Nothing,
+    Elementwise(Elementwise),
+    Reducing(Reducing),
+}
+
+/// The accesses of a nest over its logical shape: operands, stores, reductions, positions.
+#[derive(Debug, Default)]
+struct Accesses {
+    list: Vec<Access>,
+    slots: Vec<Option<SlotId>>,
+    operands: Vec<Option<u16>>,
+    /// Index into the program's outputs, and access.
+    stores: Vec<(usize, u16)>,
+    reductions: Vec<u16>,
+    position: u16,
+}
+
+impl Accesses {
+    fn push(&mut self, access: Access, slot: Option<SlotId>) -> u16 {
+        self.list.push(access);
+        self.slots.push(slot);
+        (self.list.len() - 1) as u16
+    }
+}
+
+impl CompiledLoop {
+    /// Lowers `nest`; `slots` are the plan's. A combination of primitive and dtype that has no meaning is a typed
+    /// error.
+    pub fn compile(nest: &LoopNest, slots: &[Slot]) -> Result<CompiledLoop> {
+        CompiledLoop::compile_for(nest, slots, isa(), None)
+    }
+
+    /// As [`CompiledLoop::compile`] for an instruction set that the processor has, with a given way to reduce.
+    fn compile_for(nest: &LoopNest, slots: &[Slot], isa: Isa, strategy: Option<Strategy>) -> Result<CompiledLoop> {
+        let accesses = accesses(nest, slots)?;
+        let body = match (nest.reductions.items.is_empty(), nest.shape.size()) {
+            (true, 0) => Body::Nothing,
+            (true, _) => Body::Elementwise(Elementwise::compile(nest, &accesses, isa)?),
+            (false, _) => Body::Reducing(Reducing::compile(nest, &accesses, slots, isa, strategy)?),
+        };
+        Ok(CompiledLoop { slots: accesses.slots, body })
+    }
+
+    /// Runs the loop. `slots` holds the base pointer of every slot of the plan (those that the nest doesn't use may
+    /// be null), `data` the plan's numbers.
+    ///
+    /// # Safety
+    /// The pointer of every slot that the nest reads or writes is aligned to its element type and valid for the
+    /// slot's elements, for reads where it is an operand and for writes where it is a store or reduction; nothing
+    /// else reads what is written or writes what is read meanwhile. What is written overlaps what is read only in
+    /// place, as [`LoopNest`] says (also through different slots of one buffer). `data` has every index that the nest
+    /// names.
+    pub unsafe fn run(&self, slots: &[*mut u8], data: &[Datum], threads: &dyn Threads) {
+        let bases: SmallVec<[*mut u8; 8]> =
+            self.slots.iter().map(|slot| slot.map_or(std::ptr::null_mut(), |s| slots[s])).collect();
+        // SAFETY: the caller's.
+        unsafe {
+            match &self.body {
+                Body::Nothing => {}
+                Body::Elementwise(body) => body.run(&bases, data, threads),
+                Body::Reducing(body) => body.run(&bases, data, threads),
+            }
+        }
+    }
+}
+
+/// Checks the nest against its slots and lists what it touches.
+fn accesses(nest: &LoopNest, slots: &[Slot]) -> Result<Accesses> {
+    let rank = nest.shape.rank();
+    let mut out = Accesses::default();
+    let slot = |id: SlotId| slots.get(id).ok_or_else(|| Error::internal(format!("a loop names the unknown slot {id}")));
+    let matches = |id: SlotId, dtype: DType| match slot(id)?.dtype {
+        d if d == dtype => Ok(()),
+        d => Err(Error::internal(format!("a loop takes slot {id} of {d} as {dtype}"))),
+    };
+    if nest.operands.len() != nest.program.inputs.len() {
+        return Err(Error::internal("a loop's operands don't match its program's inputs"));
+    }
+    for (operand, &dtype) in nest.operands.iter().zip(&nest.program.inputs) {
+        let access = match *operand {
+            Operand::Tensor { slot, strides, offset } => {
+                matches(slot, dtype)?;
+                Some(out.push(Access::new(&strides[..rank], offset as isize, dtype.size()), Some(slot)))
+            }
+            _ => None,
+        };
+        out.operands.push(access);
+    }
+    for store in &nest.stores {
+        let dtype = nest.program.output_dtype(store.output);
+        matches(store.slot, dtype)?;
+        let access = Access::new(&store.strides[..rank], store.offset as isize, dtype.size());
+        let access = out.push(access, Some(store.slot));
+        out.stores.push((store.output, access));
+    }
+    // Reductions lie row-major over the kept dimensions.
+    let mut strides = [0isize; fovea_core::shape::MAX_RANK];
+    let mut step = 1;
+    for axis in (0..rank).rev().filter(|axis| !nest.reductions.axes.contains(axis)) {
+        strides[axis] = step;
+        step *= nest.shape[axis] as isize;
+    }
+    for item in &nest.reductions.items {
+        let size = slot(item.slot)?.dtype.size();
+        let access = out.push(Access::new(&strides[..rank], 0, size), Some(item.slot));
+        out.reductions.push(access);
+    }
+    // Without random draws and indices nothing asks where an element lies, so positions must not keep dimensions apart.
+    let positions = if nest.program.is_positional() { nest.shape.strides() } else { [0; fovea_core::shape::MAX_RANK] };
+    out.position = out.push(Access::new(&positions[..rank], 0, 1), None);
+    Ok(out)
+}
+
+/// How many tasks to split `pieces` of equal work into.
+fn tasks(pieces: usize, work: usize, threads: &dyn Threads) -> usize {
+    /// So that a thread that was held up leaves work to the others.
+    const TASKS_PER_THREAD: usize = 4;
+    match threads.count() {
+        count if count > 1 && work >= PARALLEL_WORK => pieces.min(count * TASKS_PER_THREAD),
+        _ => 1,
+    }
+}
+
+/// Part `task` of `0..pieces` split into `tasks`.
+fn part(pieces: usize, tasks: usize, task: usize) -> std::ops::Range<usize> {
+    pieces * task / tasks..pieces * (task + 1) / tasks
+}
+
+/// Pointers that tasks share.
+struct Shared<'a>(&'a [*mut u8]);
+
+// SAFETY: tasks read what nobody writes and write disjoint elements.
+unsafe impl Send for Shared<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for Shared<'_> {}
+
+impl Shared<'_> {
+    fn pointers(&self) -> &[*mut u8] {
+        self.0
+    }
+}

@@ -1,0 +1,143 @@
+//! Reductions along the reduced elements.
+
+use super::super::code::{Frame, Source};
+use super::super::strided;
+use super::fold::Rows;
+use super::tree::{CHUNK, LANES};
+use super::{Item, Reducing};
+use std::ops::Range;
+
+impl Reducing {
+    /// Bytes for the states of a block's rows.
+    pub(super) fn temporary(&self) -> usize {
+        16 * (self.block / self.tree.length.clamp(1, CHUNK)).max(1)
+    }
+
+    /// Folds the chunks `units`, counted output by output.
+    ///
+    /// # Safety
+    /// As [`Reducing::run`]; each of `lanes` has room for 16 states, `temporary` for [`Reducing::temporary`] bytes.
+    pub(super) unsafe fn inner(
+        &self,
+        mut frame: Frame<'_>,
+        units: Range<usize>,
+        targets: &[*mut u8],
+        lanes: &[*mut u8],
+        temporary: *mut u8,
+    ) {
+        let tree = self.tree;
+        let mut unit = units.start;
+        while unit < units.end {
+            let (output, chunk) = (unit / tree.chunks, unit % tree.chunks);
+            // SAFETY: the caller's.
+            unsafe {
+                if tree.runs_per_chunk == 1 && tree.length.min(CHUNK) <= self.block {
+                    unit += self.rows_of_chunks(&mut frame, output, chunk, units.end - unit, targets, temporary);
+                } else {
+                    self.one_chunk(&mut frame, output, chunk, targets, lanes);
+                    unit += 1;
+                }
+            }
+        }
+    }
+
+    fn source(&self, frame: &Frame<'_>, item: &Item) -> *const u8 {
+        match item.source {
+            Source::Entry(entry) => frame.pointer(entry),
+            Source::Strided(_) => unreachable!("only strips read strided memory"),
+        }
+    }
+
+    /// Folds up to `most` neighbouring chunks of one run each, as many as fit a block. Returns how many.
+    ///
+    /// # Safety
+    /// As [`Reducing::inner`].
+    unsafe fn rows_of_chunks(
+        &self,
+        frame: &mut Frame<'_>,
+        output: usize,
+        chunk: usize,
+        most: usize,
+        targets: &[*mut u8],
+        temporary: *mut u8,
+    ) -> usize {
+        let tree = self.tree;
+        let range = tree.chunk(chunk);
+        let length = range.len();
+        let piece = chunk % tree.pieces;
+        let alike = match (tree.pieces, tree.chunks) {
+            (1, 1) => most,
+            (1, chunks) => chunks - chunk,
+            // The last piece of a run may be shorter.
+            (pieces, _) => (pieces - 1 - piece).max(1),
+        };
+        let rows = alike.min(most).min((self.block / length).max(1));
+        let start = output * tree.size() + range.start;
+        // SAFETY: the caller's.
+        unsafe { frame.eval(&self.space.range(start, rows * length), rows * length) };
+        let index_step = if tree.chunks == 1 { 0 } else { length as i32 };
+        for (item, &target) in self.items.iter().zip(targets) {
+            let src = self.source(frame, item);
+            let of = Rows { src, rows, length, first: range.start as i32, index_step };
+            let state = item.fold.state;
+            // SAFETY: the block's values; the states of an output's chunks lie `outputs` apart.
+            unsafe {
+                let first = target.add((chunk * self.outputs + output) * state);
+                if tree.chunks == 1 {
+                    (item.fold.rows)(of, first);
+                } else {
+                    (item.fold.rows)(of, temporary);
+                    strided::copy(state, first, (self.outputs as isize, 0), temporary, (1, 0), (rows, 1));
+                }
+            }
+        }
+        rows
+    }
+
+    /// Folds one chunk, block by block.
+    ///
+    /// # Safety
+    /// As [`Reducing::inner`].
+    unsafe fn one_chunk(
+        &self,
+        frame: &mut Frame<'_>,
+        output: usize,
+        chunk: usize,
+        targets: &[*mut u8],
+        lanes: &[*mut u8],
+    ) {
+        let tree = self.tree;
+        let range = tree.chunk(chunk);
+        for (item, &lanes) in self.items.iter().zip(lanes) {
+            // SAFETY: room for 16 states.
+            unsafe { (item.fold.start)(LANES, lanes) };
+        }
+        let mut at = range.start;
+        while at < range.end {
+            let n = tree.stretch(at, range.end, self.block);
+            // SAFETY: the caller's.
+            unsafe { frame.eval(&self.space.range(output * tree.size() + at, n), n) };
+            for (item, &lanes) in self.items.iter().zip(lanes) {
+                let src = self.source(frame, item);
+                let mut done = 0;
+                while done < n {
+                    let length = (tree.length - (at + done) % tree.length).min(n - done);
+                    // SAFETY: the block has n values.
+                    unsafe {
+                        (item.fold.absorb)(lanes, src.add(done * item.fold.element), length, (at + done) as i32);
+                    }
+                    done += length;
+                }
+            }
+            at += n;
+        }
+        for ((item, &lanes), &target) in self.items.iter().zip(lanes).zip(targets) {
+            let state = item.fold.state;
+            // SAFETY: lanes hold 16 states; the target has one for each chunk and output.
+            unsafe {
+                (item.fold.combine)(lanes, 1, LANES);
+                std::ptr::copy_nonoverlapping(lanes, target.add((chunk * self.outputs + output) * state), state);
+            }
+        }
+    }
+}

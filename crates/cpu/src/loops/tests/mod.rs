@@ -1,0 +1,6 @@
+//! Random nests against a naive interpreter, bit for bit.
+
+mod cases;
+mod elementwise;
+mod reductions;
+mod reference;

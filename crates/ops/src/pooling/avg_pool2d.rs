@@ -1,0 +1,157 @@
+//! Averages over windows.
+
+use super::AvgPool2dBackward;
+use super::windows::{Plane, Planes, Windows, planes, with_planes};
+use crate::parallel;
+use fovea_core::device::{CpuArgs, Element};
+use fovea_core::graph::Backward;
+use fovea_core::op::{InputSchema, OutTypes, Work};
+use fovea_core::sample::{Sample, SampleInput};
+use fovea_core::{DType, Op, Result, TensorType, attributes};
+use smallvec::smallvec;
+use std::ops::{Add, Div};
+
+attributes! {
+    /// `out[n, c, p, q] = 1/|W| · Σ_{(i, j) ∈ W} x[n, c, i, j]` over the window W at (p, q).
+    ///
+    /// Shapes: x `[N, C, H, W]` or `[C, H, W]`, result the same with `H' = ⌊(H + 2·padding − kernel_size) / stride⌋ + 1`.
+    ///
+    /// Gradient: `avg_pool2d_backward`, linear, so that its gradient is this op again. Work: a kernel, parallel over
+    /// planes; a window is summed in row-major order.
+    pub struct AvgPool2d {
+        /// Window (height, width).
+        kernel_size: [usize; 2],
+        /// Step between windows; 0 for the window's size.
+        stride: [usize; 2] = [0, 0],
+        /// Zeros around each plane, at most half the window.
+        padding: [usize; 2] = [0, 0],
+        /// Whether padding counts to |W|.
+        count_include_pad: bool = true,
+    }
+}
+
+impl AvgPool2d {
+    pub(super) fn windows(&self, input: [usize; 2]) -> Result<Windows> {
+        Windows::new(input, self.kernel_size, self.stride, self.padding)
+    }
+}
+
+/// Float types of the kernels.
+pub(super) trait Average: Element + Add<Output = Self> + Div<Output = Self> {
+    fn count(n: usize) -> Self;
+}
+impl Average for f32 {
+    fn count(n: usize) -> f32 {
+        n as f32
+    }
+}
+impl Average for f64 {
+    fn count(n: usize) -> f64 {
+        n as f64
+    }
+}
+
+/// |W| of window (p, q).
+pub(super) fn divisor(windows: &Windows, include_pad: bool, p: usize, q: usize) -> usize {
+    if include_pad {
+        windows.size[0] * windows.size[1]
+    } else {
+        windows.range(0, p).len() * windows.range(1, q).len()
+    }
+}
+
+fn pool<T: Average>(plane: &Plane<'_, T>, windows: &Windows, include_pad: bool, out: &mut [T]) {
+    let [_, width] = windows.output;
+    for (at, out) in out.iter_mut().enumerate() {
+        let (p, q) = (at / width, at % width);
+        let mut sum = T::default();
+        for row in windows.range(0, p) {
+            for col in windows.range(1, q) {
+                sum = sum + plane.get(row, col);
+            }
+        }
+        *out = sum / T::count(divisor(windows, include_pad, p, q));
+    }
+}
+
+/// Windows of two by two that touch without overlap, over rows that are whole in memory. The same sums in the same
+/// order as [`pool`].
+fn pool_twos<T: Average>(plane: &Plane<'_, T>, windows: &Windows, out: &mut [T]) {
+    let [_, width] = windows.output;
+    for (p, out) in out.chunks_exact_mut(width).enumerate() {
+        let (Some(top), Some(bottom)) = (plane.row(2 * p, 2 * width), plane.row(2 * p + 1, 2 * width)) else { return };
+        for ((out, top), bottom) in out.iter_mut().zip(top.chunks_exact(2)).zip(bottom.chunks_exact(2)) {
+            *out = (T::default() + top[0] + top[1] + bottom[0] + bottom[1]) / T::count(4);
+        }
+    }
+}
+
+fn run<T: Average>(args: &mut CpuArgs<'_>, windows: &Windows, include_pad: bool) {
+    let planes = Planes::<T>::of(&args.inputs[0]);
+    let Some(out) = &mut args.outputs[0] else { return };
+    let twos = windows.size == [2, 2] && windows.stride == [2, 2] && windows.padding == [0, 0];
+    let work = windows.outputs() * windows.size[0] * windows.size[1];
+    parallel::each(args.threads, out.elements::<T>(), windows.outputs(), work, |i, out| {
+        let plane = planes.get(i);
+        if twos && plane.cols == 1 {
+            pool_twos(&plane, windows, out);
+        } else {
+            pool(&plane, windows, include_pad, out);
+        }
+    });
+}
+
+impl Op for AvgPool2d {
+    const NAME: &'static str = "avg_pool2d";
+    const DOC: &'static str = "Average over windows: `out[n, c, p, q] = 1/|W| · Σ_{(i, j) ∈ W} x[n, c, i, j]`.\n\n\
+        x is `[N, C, H, W]` or `[C, H, W]`. Throws a ShapeError where the window is larger than the padded plane.";
+    const INPUTS: &'static [InputSchema] = &[InputSchema::required("x", "Images, `[N, C, H, W]` or `[C, H, W]`.")];
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<OutTypes> {
+        let windows = self.windows(planes(&inputs[0], "x")?)?;
+        Ok(smallvec![TensorType { dtype: inputs[0].dtype, shape: with_planes(inputs[0].shape, windows.output) }])
+    }
+
+    fn work(&self, _: &[TensorType]) -> Work {
+        Work::Kernel
+    }
+
+    fn vjp(&self, cx: &mut Backward<'_>) -> Result<()> {
+        let Some(g) = cx.gradient(0) else { return Ok(()) };
+        let AvgPool2d { kernel_size, stride, padding, count_include_pad } = *self;
+        let input_size = planes(&cx.input_type(0), "x")?;
+        let op = AvgPool2dBackward { input_size, kernel_size, stride, padding, count_include_pad };
+        let grad = cx.apply(op, &[g])?;
+        cx.set(0, grad);
+        Ok(())
+    }
+
+    fn cpu(&self, args: &mut CpuArgs<'_>) -> Result<()> {
+        let shape = args.inputs[0].layout.shape;
+        let windows = self.windows([shape[shape.rank() - 2], shape[shape.rank() - 1]])?;
+        match args.inputs[0].dtype {
+            DType::F64 => run::<f64>(args, &windows, self.count_include_pad),
+            _ => run::<f32>(args, &windows, self.count_include_pad),
+        }
+        Ok(())
+    }
+
+    fn samples() -> Vec<Sample<AvgPool2d>> {
+        let two = AvgPool2d { kernel_size: [2, 2], stride: [0, 0], padding: [0, 0], count_include_pad: true };
+        let three = AvgPool2d { kernel_size: [3, 3], stride: [2, 2], padding: [1, 1], count_include_pad: true };
+        let of = |name, op: &AvgPool2d, x: SampleInput| Sample::new(name, op.clone(), vec![x]);
+        let x = |shape: &[usize]| SampleInput::float(shape);
+        vec![
+            of("plain", &two, x(&[2, 3, 6, 8])),
+            of("ragged", &two, x(&[3, 5, 11, 13])),
+            of("overlapping and padded", &three, x(&[2, 3, 7, 9])),
+            of("padding not counted", &AvgPool2d { count_include_pad: false, ..three.clone() }, x(&[2, 3, 6, 7])),
+            of("uneven", &AvgPool2d { kernel_size: [3, 2], stride: [1, 3], ..two.clone() }, x(&[1, 2, 5, 9])),
+            of("no batch", &two, x(&[3, 4, 5])),
+            of("whole plane", &AvgPool2d { kernel_size: [4, 5], ..two.clone() }, x(&[2, 3, 4, 5])),
+            of("zero-sized", &two, x(&[0, 3, 4, 4])),
+            of("reversed", &three, x(&[2, 3, 6, 7]).reversed()),
+            of("strided", &two, x(&[2, 3, 6, 7]).strided()),
+        ]
+    }
+}

@@ -1,0 +1,140 @@
+//! Windows over planes: sizes, their errors, and planes of strided values.
+
+use fovea_core::device::{CpuInput, Element};
+use fovea_core::{Error, Layout, Result, Shape, TensorType};
+use std::ops::Range;
+
+/// Windows over a plane.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Windows {
+    /// Height and width of the plane.
+    pub input: [usize; 2],
+    pub size: [usize; 2],
+    pub stride: [usize; 2],
+    pub padding: [usize; 2],
+    /// Windows along each dimension.
+    pub output: [usize; 2],
+}
+
+/// Height and width of `ty`'s planes, a float of rank 3 or 4.
+pub(super) fn planes(ty: &TensorType, name: &str) -> Result<[usize; 2]> {
+    if !ty.dtype.is_float() {
+        return Err(Error::dtype(format!("pooling takes f32 or f64, {name} is {}", ty.dtype))
+            .at(name)
+            .expected("f32 or f64")
+            .received(ty.dtype.name()));
+    }
+    match *ty.shape {
+        [_, h, w] | [_, _, h, w] => Ok([h, w]),
+        _ => Err(Error::shape(format!("{name} must be [N, C, H, W] or [C, H, W], got shape {}", ty.shape))
+            .at(name)
+            .expected("3 or 4 dimensions")
+            .received(ty.shape.to_string())),
+    }
+}
+
+/// `shape` with the last two dimensions replaced.
+pub(super) fn with_planes(shape: Shape, [height, width]: [usize; 2]) -> Shape {
+    let rank = shape.rank();
+    shape.with(rank - 2, height).with(rank - 1, width)
+}
+
+impl Windows {
+    /// `stride` 0 stands for the window's size.
+    pub fn new(input: [usize; 2], size: [usize; 2], stride: [usize; 2], padding: [usize; 2]) -> Result<Windows> {
+        let mut windows = Windows { input, size, stride, padding, output: [0; 2] };
+        for d in 0..2 {
+            if size[d] == 0 {
+                return Err(Error::argument(format!("kernel_size must be at least 1, got {size:?}"))
+                    .at("kernel_size")
+                    .expected("1 or more")
+                    .received(format!("{size:?}")));
+            }
+            if stride[d] == 0 {
+                windows.stride[d] = size[d];
+            }
+            if padding[d] > size[d] / 2 {
+                return Err(Error::argument(format!(
+                    "padding must be at most half of kernel_size, got padding {padding:?} for kernel_size {size:?}"
+                ))
+                .at("padding")
+                .expected(format!("at most {:?}", size.map(|s| s / 2)))
+                .received(format!("{padding:?}")));
+            }
+            let padded = input[d] + 2 * padding[d];
+            if size[d] > padded || input[d] == 0 {
+                return Err(Error::shape(format!(
+                    "a window of {size:?} does not fit into planes of {input:?} with padding {padding:?}"
+                ))
+                .at("kernel_size")
+                .expected(format!("at most {padded} along {}", ["height", "width"][d]))
+                .received(size[d].to_string()));
+            }
+            windows.output[d] = (padded - size[d]) / windows.stride[d] + 1;
+        }
+        Ok(windows)
+    }
+
+    /// The part of window `at` along dimension `d` that lies in the plane.
+    pub fn range(&self, d: usize, at: usize) -> Range<usize> {
+        let start = at * self.stride[d];
+        start.saturating_sub(self.padding[d])..(start + self.size[d] - self.padding[d]).min(self.input[d])
+    }
+
+    pub fn inputs(&self) -> usize {
+        self.input[0] * self.input[1]
+    }
+
+    pub fn outputs(&self) -> usize {
+        self.output[0] * self.output[1]
+    }
+}
+
+/// One plane of a strided value.
+#[derive(Clone, Copy)]
+pub(super) struct Plane<'a, T> {
+    pub values: &'a [T],
+    pub offset: usize,
+    pub rows: isize,
+    pub cols: isize,
+}
+
+impl<'a, T: Element> Plane<'a, T> {
+    pub fn get(&self, row: usize, col: usize) -> T {
+        self.values[(self.offset as isize + row as isize * self.rows + col as isize * self.cols) as usize]
+    }
+
+    /// Row `row` of `width` elements, where they are neighbours.
+    pub fn row(&self, row: usize, width: usize) -> Option<&'a [T]> {
+        let start = (self.offset as isize + row as isize * self.rows) as usize;
+        (self.cols == 1).then(|| &self.values[start..start + width])
+    }
+}
+
+/// The planes of a value, counted in row-major order of its leading dimensions.
+pub(super) struct Planes<'a, T> {
+    values: &'a [T],
+    layout: Layout,
+}
+
+impl<'a, T: Element> Planes<'a, T> {
+    pub fn of(input: &CpuInput<'a>) -> Planes<'a, T> {
+        Planes { values: input.elements(), layout: input.layout }
+    }
+
+    pub fn get(&self, index: usize) -> Plane<'a, T> {
+        let leading = self.layout.shape.rank() - 2;
+        let mut offset = self.layout.offset as isize;
+        let mut rest = index;
+        for d in (0..leading).rev() {
+            offset += (rest % self.layout.shape[d]) as isize * self.layout.strides[d];
+            rest /= self.layout.shape[d];
+        }
+        Plane {
+            values: self.values,
+            offset: offset as usize,
+            rows: self.layout.strides[leading],
+            cols: self.layout.strides[leading + 1],
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Runs every op on every backend, random programs, and the rules of the graph: the tests' common ground.
+
+pub mod reference;
+pub mod session;
+pub mod values;
+pub mod views;
+
+pub use reference::Reference;
+pub use session::Session;

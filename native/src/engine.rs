@@ -1,0 +1,137 @@
+//! The engine: one a process. A thread runs jobs in order; a caller that must wait runs them itself when it is idle.
+
+use fovea_core::graph::Job;
+use fovea_core::{Error, Result};
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+
+/// Called on the engine's thread once a task's jobs have run.
+pub type Completion = Box<dyn FnOnce(Result<()>) + Send>;
+
+struct Task {
+    jobs: Vec<Job>,
+    done: Completion,
+}
+
+#[derive(Default)]
+struct State {
+    queue: VecDeque<Task>,
+    /// Somebody is running jobs.
+    busy: bool,
+    spawned: bool,
+}
+
+pub struct Engine {
+    state: Mutex<State>,
+    /// Signalled when work arrives, work ends or a waiter should look again.
+    changed: Condvar,
+}
+
+/// The process's engine.
+pub fn engine() -> &'static Engine {
+    static ENGINE: OnceLock<Engine> = OnceLock::new();
+    ENGINE.get_or_init(|| Engine { state: Mutex::new(State::default()), changed: Condvar::new() })
+}
+
+/// Runs jobs in order; the first error is the result, later jobs still run (they may not depend on it).
+fn run(jobs: Vec<Job>) -> Result<()> {
+    let mut result = Ok(());
+    for job in jobs {
+        let outcome = catch_unwind(AssertUnwindSafe(|| job.run()))
+            .unwrap_or_else(|_| Err(Error::internal("an evaluation panicked; this is a bug in Fovea")));
+        if result.is_ok() {
+            result = outcome;
+        }
+    }
+    result
+}
+
+impl Engine {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Queues jobs for the engine's thread.
+    pub fn submit(&'static self, jobs: Vec<Job>, done: Completion) {
+        let mut state = self.lock();
+        if !state.spawned {
+            let spawned = std::thread::Builder::new().name("fovea-engine".into()).spawn(move || self.serve());
+            if spawned.is_err() {
+                // No thread to be had: the caller does the work.
+                drop(state);
+                return done(run(jobs));
+            }
+            state.spawned = true;
+        }
+        state.queue.push_back(Task { jobs, done });
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Runs jobs on this thread when the engine is idle, else behind what is queued; returns when they have run.
+    pub fn run_now(&'static self, jobs: Vec<Job>) -> Result<()> {
+        let mut state = self.lock();
+        if state.queue.is_empty() && !state.busy {
+            state.busy = true;
+            drop(state);
+            let result = run(jobs);
+            self.lock().busy = false;
+            self.changed.notify_all();
+            return result;
+        }
+        let slot = std::sync::Arc::new(Mutex::new(None));
+        let filled = slot.clone();
+        state.queue.push_back(Task {
+            jobs,
+            done: Box::new(move |result| *filled.lock().unwrap_or_else(PoisonError::into_inner) = Some(result)),
+        });
+        self.changed.notify_all();
+        loop {
+            if let Some(result) = slot.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                return result;
+            }
+            state = self.wait(state);
+        }
+    }
+
+    /// Waits until nothing is queued or running.
+    pub fn drain(&self) {
+        let mut state = self.lock();
+        while state.busy || !state.queue.is_empty() {
+            state = self.wait(state);
+        }
+    }
+
+    /// Waits until `ready` holds; it is asked again whenever a task ends.
+    pub fn wait_until(&self, ready: impl Fn() -> bool) {
+        let mut state = self.lock();
+        while !ready() {
+            state = self.wait(state);
+        }
+    }
+
+    fn serve(&self) {
+        loop {
+            let mut state = self.lock();
+            let task = loop {
+                if !state.busy
+                    && let Some(task) = state.queue.pop_front()
+                {
+                    state.busy = true;
+                    break task;
+                }
+                state = self.wait(state);
+            };
+            drop(state);
+            let result = run(task.jobs);
+            (task.done)(result);
+            self.lock().busy = false;
+            self.changed.notify_all();
+        }
+    }
+}

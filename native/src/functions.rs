@@ -1,0 +1,307 @@
+//! Scopes, state, reports and files.
+
+use crate::environment::{Call, Environment, device_from, gpu, opened_gpu};
+use fovea_core::device::Threads;
+use fovea_core::graph::Cell;
+use fovea_core::{Error, Result, Shape, TensorType};
+use fovea_cpu::pool::pool;
+use napi_sys::napi_value;
+use serde_json::json;
+use std::path::Path;
+use std::sync::Arc;
+
+pub const FUNCTIONS: &[(&str, Call)] = &[
+    ("takeError", take_error),
+    ("enterModule", enter_module),
+    ("exitModule", exit_module),
+    ("inModule", in_module),
+    ("enterInternal", enter_internal),
+    ("exitInternal", exit_internal),
+    ("markReturned", mark_returned),
+    ("setRegion", set_region),
+    ("newRegion", new_region),
+    ("keep", keep),
+    ("dispose", dispose),
+    ("handleMark", handle_mark),
+    ("disposeSince", dispose_since),
+    ("seed", seed),
+    ("randomState", random_state),
+    ("setRandomState", set_random_state),
+    ("setDefaultDevice", set_default_device),
+    ("devices", devices),
+    ("openGpu", open_gpu),
+    ("setThreads", set_threads),
+    ("threads", threads),
+    ("memory", memory),
+    ("counters", counters),
+    ("setFlag", set_flag),
+    ("saveSafetensors", save_safetensors),
+    ("loadSafetensors", load_safetensors),
+    ("readIdx", read_idx),
+];
+
+fn take_error(e: &mut Environment, _: &[napi_value]) -> Result<napi_value> {
+    let error = e.error.take().unwrap_or_else(|| Error::internal("there is no error to take"));
+    e.js.error(&error)
+}
+
+fn enter_module(e: &mut Environment, a: &[napi_value]) -> Result<napi_value> {
+    let path = e.js.to_string(a[0], "path")?;
+    let id = match e.module_names.get(&path) {
+        Some(&id) => id,
+        None => {
+            let id = e.graph.module_paths.len() as u32;
+            e.graph.module_paths.push(Arc::from(path.as_str()));
+            e.module_names.insert(path, id);
+            id
+        }
+    };
+    e.module_stack.push(std::mem::replace(&mut e.graph.module, id));
+    e.graph.module_depth += 1;
+    e.js.undefined()
+}
+
+fn exit_module(e: &mut Environment, _: &[napi_value]) -> Result<napi_value> {
+    let Some(outer) = e.module_stack.pop() else {
+        return Err(Error::internal("exitModule without enterModule"));
+    };
+    e.graph.module = outer;
+    e.graph.module_depth -= 1;
+    e.js.undefined()
+}
+
+fn in_module(e: &mut Environment, _: &[napi_value]) -> Result<napi_value> {
+    e.js.bool(e.graph.module_depth > 0)
+}
+
+fn enter_internal(e: &mut Environment, _: &[napi_value]) -> Result<napi_value> {
+    e.graph.internal_depth += 1;
+    e.js.undefined()
+}
+
+fn exit_internal(e: &mut Environment, _: &[napi_value]) -> Result<napi_value> {
+    e.graph.internal_depth = e.graph.internal_depth.saturating_sub(1);
+    e.js.undefined()
+}
+
+fn mark_returned(e: &mut Environment, a: &[napi_value]) -> Result<napi_value> {
+    let val = e.handles.get(e.js.to_u32(a[0], "handle")?)?;
+    e.graph.mark_returned(val);
+    e.js.undefined()
+}
+
+fn set_region(e: &mut Environment, a: &[napi_value]) -> Result<napi_value> {
+    let id = e.js.to_u32(a[0], "id")?;
+    let was = std::mem::replace(&mut e.graph.region, id);
+    e.js.number(f64::from(was))
+}
+
+fn new_region(e: &mut Environment, _: &[napi_value]) -> Result<napi_value> {
+    let id = e.graph.next_region;
+    e.graph.next_region += 1;
+    e.js.number(f64::from(id))
+}
+
+fn keep(e: &mut Environment, a: &[napi_value]) -> Result<napi_value> {
+    let val = e.handles.get(e.js.to_u32(a[0], "handle")?)?;
+    e.graph.keep(val)?;
+    e.js.undefined()
+}
+
+fn dispose(e: &mut Environment, a: &[napi_value]) -> Result<napi_value> {
+    let handle = e.js.to_u32(a[0], "handle")?;
+    e.handles.free(e.js, &mut e.graph, handle, true)?;
+    e.report();
+    e.js.undefined()
+}
+
+fn handle_mark(e: &mut Environment, _: &[napi_value]) -> Result<napi_value> {
+    e.js.number(e.handles.mark() as f64)
+}
+
+fn dispose_since(e: &mut Environment, a: &[napi_value]) -> Result<napi_value> {
+    let mark = e.js.to_u64(a[0], "mark")?;
+    let except = e.js.to_u32s(a[1], "except")?;
+    for handle in e.handles.since(mark) {
+        if !except.contains(&handle) {
+            e.handles.free(e.js, &mut e.graph, handle, true)?;
+        }
+    }
+    e.report();
+    e.js.undefined()
+}
+
+fn seed(e: &mut Environment, a: &[napi_value]) -> Result<napi_value> {
+    e.graph.random = (e.js.to_u64(a[0], "seed")?, 0);
+    e.js.undefined()
+}
+
+fn random_state(e: &mut Environment, _: &[napi_value]) -> Result<napi_value> {
+    let (seed, offset) = e.graph.random;
+    e.js.numbers([seed as f64, offset as f64])
+}
+
+fn set_random_state(e: &mut Environment, a: &[napi_value]) -> Result<napi_value> {
+    e.graph.random = (e.js.to_u64(a[0], "seed")?, e.js.to_u64(a[1], "offset")?);
+    e.js.undefined()
+}
+
+fn set_default_device(e: &mut Environment, a: &[napi_value]) -> Result<napi_value> {
+    let device = device_from(e.js.to_u32(a[0], "device")?);
+    e.graph.runtime(device)?;
+    e.graph.default_device = device;
+    e.js.undefined()
+}
+
+fn devices(e: &mut Environment, _: &[napi_value]) -> Result<napi_value> {
+    let cpu = json!({
+        "device": "cpu",
+        "name": format!("{} threads, {}", pool().count(), fovea_cpu::isa::isa().name()),
+        "usable": true,
+    });
+    let gpus = fovea_gpu::GpuRuntime::devices();
+    let mut list = vec![cpu];
+    for (i, gpu) in gpus.iter().enumerate() {
+        let device = if i == 0 { "gpu".to_owned() } else { format!("gpu:{i}") };
+        list.push(json!({
+            "device": device,
+            "name": gpu.name,
+            "backend": gpu.backend,
+            "usable": gpu.reason.is_none(),
+            "reason": gpu.reason,
+        }));
+    }
+    e.js.string(&serde_json::Value::Array(list).to_string())
+}
+
+fn open_gpu(e: &mut Environment, _: &[napi_value]) -> Result<napi_value> {
+    let runtime = gpu()?;
+    e.graph.add_runtime(runtime);
+    e.js.undefined()
+}
+
+fn set_threads(e: &mut Environment, a: &[napi_value]) -> Result<napi_value> {
+    let n = e.js.to_u32(a[0], "threads")?;
+    if n == 0 || n > 1024 {
+        return Err(Error::argument(format!("threads must be from 1 to 1024, got {n}"))
+            .at("threads")
+            .expected("1 to 1024")
+            .received(n.to_string()));
+    }
+    pool().set_threads(n as usize);
+    e.js.undefined()
+}
+
+fn threads(e: &mut Environment, _: &[napi_value]) -> Result<napi_value> {
+    e.js.number(pool().count() as f64)
+}
+
+fn memory(e: &mut Environment, _: &[napi_value]) -> Result<napi_value> {
+    let stats = fovea_cpu::memory::stats();
+    let largest: Vec<_> =
+        e.graph.largest(8).into_iter().map(|(path, bytes)| json!({ "path": path, "bytes": bytes })).collect();
+    let report = json!({
+        "live": stats.live,
+        "cached": stats.cached,
+        "peak": stats.peak,
+        "values": e.graph.value_bytes(),
+        "handles": e.handles.live(),
+        "nodes": e.graph.live_nodes(),
+        "largest": largest,
+    });
+    e.js.string(&report.to_string())
+}
+
+fn counters(e: &mut Environment, _: &[napi_value]) -> Result<napi_value> {
+    let c = e.graph.counters;
+    let report = json!({
+        "plansMade": c.plans_made,
+        "plansHit": c.plans_hit,
+        "plannedNodes": c.planned_nodes,
+        "evaluations": c.evaluations,
+        "kernels": c.steps,
+        "nodesEvaluated": c.evaluated,
+        "nodesRecorded": c.recorded,
+        "fallbacks": opened_gpu().map_or(0, |gpu| gpu.counters().fallbacks),
+    });
+    e.js.string(&report.to_string())
+}
+
+fn set_flag(e: &mut Environment, a: &[napi_value]) -> Result<napi_value> {
+    let name = e.js.to_string(a[0], "name")?;
+    let value = e.js.to_number(a[1], "value")?;
+    match name.as_str() {
+        "fusion" => e.graph.fusion = value != 0.0,
+        "reuse" => e.graph.reuse = value != 0.0,
+        "failAfter" => fovea_cpu::runtime::fail_after((value >= 0.0).then_some(value as usize)),
+        _ => {
+            return Err(Error::argument(format!("there is no flag {name}"))
+                .at("name")
+                .expected("fusion, reuse or failAfter")
+                .received(name));
+        }
+    }
+    e.graph.forget_plans();
+    e.js.undefined()
+}
+
+fn save_safetensors(e: &mut Environment, a: &[napi_value]) -> Result<napi_value> {
+    let path = e.js.to_string(a[0], "path")?;
+    let names = e.js.to_strings(a[1], "names")?;
+    let handles = e.js.to_u32s(a[2], "handles")?;
+    let metadata = e.js.to_strings(a[3], "metadata")?;
+    if names.len() != handles.len() {
+        return Err(Error::argument("names and handles must be as many").at("names"));
+    }
+    let mut tensors = Vec::with_capacity(names.len());
+    for (name, handle) in names.into_iter().zip(handles) {
+        let val = e.handles.get(handle)?;
+        let ty = e.graph.ty(val);
+        let value = e
+            .graph
+            .materialized(val)
+            .ok_or_else(|| Error::internal(format!("{name} was saved before it was evaluated")))?;
+        let mut bytes = vec![0; ty.bytes()];
+        let runtime = e.graph.runtime(e.graph.device_of(val))?;
+        runtime.read(&value.cell.buffer()?, ty.dtype, &value.layout, &mut bytes)?;
+        tensors.push(fovea_io::safetensors::Named { name, dtype: ty.dtype, shape: ty.shape.to_vec(), bytes });
+    }
+    let metadata = metadata.chunks_exact(2).map(|p| (p[0].clone(), p[1].clone())).collect();
+    fovea_io::safetensors::save(Path::new(&path), &tensors, metadata)?;
+    e.js.undefined()
+}
+
+fn load_safetensors(e: &mut Environment, a: &[napi_value]) -> Result<napi_value> {
+    let path = e.js.to_string(a[0], "path")?;
+    let tensors = fovea_io::safetensors::load(Path::new(&path))?;
+    if tensors.len() > crate::environment::SCRATCH {
+        return Err(Error::format(format!("{path} holds {} tensors, more than can be loaded at once", tensors.len())));
+    }
+    let device = e.graph.default_device;
+    let runtime = e.graph.runtime(device)?;
+    let mut names = Vec::with_capacity(tensors.len());
+    for (i, tensor) in tensors.into_iter().enumerate() {
+        let ty = TensorType { dtype: tensor.dtype, shape: Shape::checked(&tensor.shape)? };
+        let cell = Cell::ready(runtime.upload(&tensor.bytes, ty.dtype)?, ty.bytes(), e.graph.account());
+        let val = e.graph.leaf(ty, cell, device, false)?;
+        let handle = e.handles.make(&mut e.graph, val)?;
+        e.scratch()[i] = f64::from(handle);
+        names.push(tensor.name);
+    }
+    e.report();
+    e.js.strings(&names)
+}
+
+fn read_idx(e: &mut Environment, a: &[napi_value]) -> Result<napi_value> {
+    let path = e.js.to_string(a[0], "path")?;
+    let idx = fovea_io::idx::read(Path::new(&path))?;
+    let object = e.js.object()?;
+    e.js.set(object, "dims", e.js.numbers(idx.dims.iter().map(|&d| d as f64))?)?;
+    let (array, data) = e.js.typed_array(1, idx.data.len(), 1)?;
+    if !idx.data.is_empty() {
+        // SAFETY: the fresh array has room for exactly these bytes.
+        unsafe { std::ptr::copy_nonoverlapping(idx.data.as_ptr(), data, idx.data.len()) };
+    }
+    e.js.set(object, "data", array)?;
+    Ok(object)
+}

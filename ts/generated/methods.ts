@@ -1,0 +1,381 @@
+// Written by `npm run generate` from the op list; edits are overwritten.
+import type { TensorLike } from '../native/write.ts'
+import type { Tensor } from '../tensor/tensor.ts'
+import * as ops from './ops.ts'
+import type { ClampOptions, PadOptions, SumOptions, ProdOptions, MaxOptions, MinOptions, MeanOptions, VarianceOptions, ArgmaxOptions, ArgminOptions, AnyOptions, AllOptions, SoftmaxOptions, LogSoftmaxOptions } from './ops.ts'
+
+/** The methods of Tensor that record one op each. */
+export interface Methods {
+  /** Sum: `a + b`. */
+  add(other: TensorLike): Tensor
+  /** Difference: `a - b`. */
+  sub(other: TensorLike): Tensor
+  /** Product: `a * b`. */
+  mul(other: TensorLike): Tensor
+  /** True quotient; integers give f32: `a / b`. */
+  div(other: TensorLike): Tensor
+  /** Power: `pow(a, b)`. */
+  pow(other: TensorLike): Tensor
+  /** Remainder with the sign of the divisor: `a % b`. */
+  remainder(other: TensorLike): Tensor
+  /** Larger of two; NaN if either is: `maximum(a, b)`. */
+  maximum(other: TensorLike): Tensor
+  /** Smaller of two; NaN if either is: `minimum(a, b)`. */
+  minimum(other: TensorLike): Tensor
+  /** Whether equal; bool: `eq(a, b)`. */
+  eq(other: TensorLike): Tensor
+  /** Whether not equal; bool: `ne(a, b)`. */
+  ne(other: TensorLike): Tensor
+  /** Whether less; bool: `lt(a, b)`. */
+  lt(other: TensorLike): Tensor
+  /** Whether less or equal; bool: `le(a, b)`. */
+  le(other: TensorLike): Tensor
+  /** Whether greater; bool: `gt(a, b)`. */
+  gt(other: TensorLike): Tensor
+  /** Whether greater or equal; bool: `ge(a, b)`. */
+  ge(other: TensorLike): Tensor
+  /** Whether both are not 0; bool: `and(a, b)`. */
+  logicalAnd(other: TensorLike): Tensor
+  /** Whether either is not 0; bool: `or(a, b)`. */
+  logicalOr(other: TensorLike): Tensor
+  /** Whether it is 0; bool: `not(x)`. */
+  logicalNot(): Tensor
+  /** Negative: `-x`. */
+  neg(): Tensor
+  /** Absolute value: `abs(x)`. */
+  abs(): Tensor
+  /** Sign: -1, 0 or 1; NaN stays NaN: `sign(x)`. */
+  sign(): Tensor
+  /** Square: `x * x`. */
+  square(): Tensor
+  /** Square root; NaN below 0: `sqrt(x)`. */
+  sqrt(): Tensor
+  /** Reciprocal of the square root: `1.0 / sqrt(x)`. */
+  rsqrt(): Tensor
+  /** Reciprocal: `1.0 / x`. */
+  reciprocal(): Tensor
+  /** Exponential: `exp(x)`. */
+  exp(): Tensor
+  /** Exponential minus 1, exact near 0: `expm1(x)`. */
+  expm1(): Tensor
+  /** Natural logarithm: `log(x)`. */
+  log(): Tensor
+  /** Natural logarithm of 1 + x, exact near 0: `log1p(x)`. */
+  log1p(): Tensor
+  /** Sine: `sin(x)`. */
+  sin(): Tensor
+  /** Cosine: `cos(x)`. */
+  cos(): Tensor
+  /** Hyperbolic tangent: `tanh(x)`. */
+  tanh(): Tensor
+  /** Error function: `erf(x)`. */
+  erf(): Tensor
+  /** Logistic function: `1.0 / (1.0 + exp(-x))`. */
+  sigmoid(): Tensor
+  /** Rectified linear unit: `maximum(x, 0.0)`. */
+  relu(): Tensor
+  /** Gaussian error linear unit (Hendrycks and Gimpel, 2016), exact: `x * normal_cdf(x)`. */
+  gelu(): Tensor
+  /** Sigmoid linear unit (swish): `x / (1.0 + exp(-x))`. */
+  silu(): Tensor
+  /** Smooth rectifier log(1 + exp(x)): `maximum(x, 0.0) + log1p(exp(-abs(x)))`. */
+  softplus(): Tensor
+  /** Rounded down: `floor(x)`. */
+  floor(): Tensor
+  /** Rounded up: `ceil(x)`. */
+  ceil(): Tensor
+  /** Rounded to the nearest, halves to even: `round(x)`. */
+  round(): Tensor
+  /** Rounded towards 0: `trunc(x)`. */
+  trunc(): Tensor
+  /** Whether it is NaN; bool: `ne(x, x)`. */
+  isNan(): Tensor
+  /** Whether it is neither infinite nor NaN; bool: `lt(abs(x), f64::INFINITY)`. */
+  isFinite(): Tensor
+  /**
+   * Limited to [min, max], of which either may be left out: `minimum(maximum(x, min), max)`. Bounds are data and
+   * broadcast. The gradient passes at the bounds and between them, else to the bound.
+   */
+  clamp(options?: ClampOptions): Tensor
+  /**
+   * The same elements in row-major order under another shape of as many elements. A view where the layout allows it.
+   */
+  reshape(shape: number | readonly number[]): Tensor
+  /** Dimensions in another order: dimension i of the result is dimension `dims[i]` of x. A view. */
+  permute(dims: number | readonly number[]): Tensor
+  /** Dimensions of size 1 repeated, as in broadcasting. A view. The gradient is summed over what was repeated. */
+  expand(shape: number | readonly number[]): Tensor
+  /** The elements in reverse order along `dims`. A view. */
+  flip(dims: number | readonly number[]): Tensor
+  /** x with `value` before and after it along each dimension. The gradient is the part that x fills. */
+  pad(padding: number | readonly number[], options?: PadOptions): Tensor
+  /** Sum over dimensions; integers and bool give i64. 0 for no elements. The gradient is repeated. */
+  sum(options?: SumOptions): Tensor
+  /**
+   * Product over dimensions; integers and bool give i64. 1 for no elements. The gradient is the product of the others,
+   * also where elements are 0; second derivatives hold only where no element is 0.
+   */
+  prod(options?: ProdOptions): Tensor
+  /**
+   * Largest element over dimensions; NaN where there is one. The gradient is shared equally among ties. Throws a
+   * ShapeError for no elements.
+   */
+  max(options?: MaxOptions): Tensor
+  /**
+   * Smallest element over dimensions; NaN where there is one. The gradient is shared equally among ties. Throws a
+   * ShapeError for no elements.
+   */
+  min(options?: MinOptions): Tensor
+  /**
+   * Mean over dimensions: the sum divided by the number of elements; integers and bool give f32. NaN for no elements.
+   */
+  mean(options?: MeanOptions): Tensor
+  /**
+   * Variance over dimensions, `Σ (x - mean)² / max(0, n - correction)`, in two passes; integers and bool give f32. NaN
+   * where n ≤ correction.
+   */
+  variance(options?: VarianceOptions): Tensor
+  /**
+   * Index (i32) of the largest element over dimensions, the first of several; NaN wins. No gradient. Throws a
+   * ShapeError for no elements.
+   */
+  argmax(options?: ArgmaxOptions): Tensor
+  /**
+   * Index (i32) of the smallest element over dimensions, the first of several; NaN wins. No gradient. Throws a
+   * ShapeError for no elements.
+   */
+  argmin(options?: ArgminOptions): Tensor
+  /** Whether any element over dimensions is not 0; bool. False for no elements. */
+  any(options?: AnyOptions): Tensor
+  /** Whether no element over dimensions is 0; bool. True for no elements. */
+  all(options?: AllOptions): Tensor
+  /**
+   * Matrix product: `out[…, i, j] = Σ_k a[…, i, k] · b[…, k, j]`.
+   *
+   * `[…, M, K]` by `[…, K, N]` gives `[…, M, N]`; leading dimensions broadcast. A vector is a row on the left and a
+   * column on the right, without that dimension in the result. Throws a ShapeError where the shapes don't meet and a
+   * DTypeError for integers.
+   */
+  matmul(other: TensorLike): Tensor
+  /** `exp(x − m) / Σ exp(x − m)` along a dimension, with m its largest element. */
+  softmax(options: SoftmaxOptions): Tensor
+  /** Logarithm of softmax, `x − m − ln Σ exp(x − m)` along a dimension, with m its largest element. */
+  logSoftmax(options: LogSoftmaxOptions): Tensor
+  /**
+   * Elements at places along a dimension: `out[…, i, …] = x[…, index[…, i, …], …]`.
+   *
+   * index has x's rank, and the result index's shape. Throws an ArgumentError that names an index out of range.
+   */
+  gather(dim: number, index: TensorLike): Tensor
+  /**
+   * x with `source[…, i, …]` added at `[…, index[…, i, …], …]` along a dimension, in row-major order.
+   *
+   * index and source agree in shape and have x's rank. Throws an ArgumentError that names an index out of range.
+   */
+  scatterAdd(dim: number, index: TensorLike, source: TensorLike): Tensor
+  /**
+   * Slices at places along a dimension: `out[…, i, …] = x[…, index[i], …]`.
+   *
+   * Throws an ArgumentError that names an index out of range.
+   */
+  indexSelect(dim: number, index: TensorLike): Tensor
+}
+
+/** Implementations for the prototype of Tensor. */
+export const methods: Methods & ThisType<Tensor> = {
+  add(this: Tensor, other: TensorLike) {
+    return ops.add(this, other)
+  },
+  sub(this: Tensor, other: TensorLike) {
+    return ops.sub(this, other)
+  },
+  mul(this: Tensor, other: TensorLike) {
+    return ops.mul(this, other)
+  },
+  div(this: Tensor, other: TensorLike) {
+    return ops.div(this, other)
+  },
+  pow(this: Tensor, other: TensorLike) {
+    return ops.pow(this, other)
+  },
+  remainder(this: Tensor, other: TensorLike) {
+    return ops.remainder(this, other)
+  },
+  maximum(this: Tensor, other: TensorLike) {
+    return ops.maximum(this, other)
+  },
+  minimum(this: Tensor, other: TensorLike) {
+    return ops.minimum(this, other)
+  },
+  eq(this: Tensor, other: TensorLike) {
+    return ops.eq(this, other)
+  },
+  ne(this: Tensor, other: TensorLike) {
+    return ops.ne(this, other)
+  },
+  lt(this: Tensor, other: TensorLike) {
+    return ops.lt(this, other)
+  },
+  le(this: Tensor, other: TensorLike) {
+    return ops.le(this, other)
+  },
+  gt(this: Tensor, other: TensorLike) {
+    return ops.gt(this, other)
+  },
+  ge(this: Tensor, other: TensorLike) {
+    return ops.ge(this, other)
+  },
+  logicalAnd(this: Tensor, other: TensorLike) {
+    return ops.logicalAnd(this, other)
+  },
+  logicalOr(this: Tensor, other: TensorLike) {
+    return ops.logicalOr(this, other)
+  },
+  logicalNot(this: Tensor) {
+    return ops.logicalNot(this)
+  },
+  neg(this: Tensor) {
+    return ops.neg(this)
+  },
+  abs(this: Tensor) {
+    return ops.abs(this)
+  },
+  sign(this: Tensor) {
+    return ops.sign(this)
+  },
+  square(this: Tensor) {
+    return ops.square(this)
+  },
+  sqrt(this: Tensor) {
+    return ops.sqrt(this)
+  },
+  rsqrt(this: Tensor) {
+    return ops.rsqrt(this)
+  },
+  reciprocal(this: Tensor) {
+    return ops.reciprocal(this)
+  },
+  exp(this: Tensor) {
+    return ops.exp(this)
+  },
+  expm1(this: Tensor) {
+    return ops.expm1(this)
+  },
+  log(this: Tensor) {
+    return ops.log(this)
+  },
+  log1p(this: Tensor) {
+    return ops.log1p(this)
+  },
+  sin(this: Tensor) {
+    return ops.sin(this)
+  },
+  cos(this: Tensor) {
+    return ops.cos(this)
+  },
+  tanh(this: Tensor) {
+    return ops.tanh(this)
+  },
+  erf(this: Tensor) {
+    return ops.erf(this)
+  },
+  sigmoid(this: Tensor) {
+    return ops.sigmoid(this)
+  },
+  relu(this: Tensor) {
+    return ops.relu(this)
+  },
+  gelu(this: Tensor) {
+    return ops.gelu(this)
+  },
+  silu(this: Tensor) {
+    return ops.silu(this)
+  },
+  softplus(this: Tensor) {
+    return ops.softplus(this)
+  },
+  floor(this: Tensor) {
+    return ops.floor(this)
+  },
+  ceil(this: Tensor) {
+    return ops.ceil(this)
+  },
+  round(this: Tensor) {
+    return ops.round(this)
+  },
+  trunc(this: Tensor) {
+    return ops.trunc(this)
+  },
+  isNan(this: Tensor) {
+    return ops.isNan(this)
+  },
+  isFinite(this: Tensor) {
+    return ops.isFinite(this)
+  },
+  clamp(this: Tensor, options?: ClampOptions) {
+    return ops.clamp(this, options)
+  },
+  reshape(this: Tensor, shape: number | readonly number[]) {
+    return ops.reshape(this, shape)
+  },
+  permute(this: Tensor, dims: number | readonly number[]) {
+    return ops.permute(this, dims)
+  },
+  expand(this: Tensor, shape: number | readonly number[]) {
+    return ops.expand(this, shape)
+  },
+  flip(this: Tensor, dims: number | readonly number[]) {
+    return ops.flip(this, dims)
+  },
+  pad(this: Tensor, padding: number | readonly number[], options?: PadOptions) {
+    return ops.pad(this, padding, options)
+  },
+  sum(this: Tensor, options?: SumOptions) {
+    return ops.sum(this, options)
+  },
+  prod(this: Tensor, options?: ProdOptions) {
+    return ops.prod(this, options)
+  },
+  max(this: Tensor, options?: MaxOptions) {
+    return ops.max(this, options)
+  },
+  min(this: Tensor, options?: MinOptions) {
+    return ops.min(this, options)
+  },
+  mean(this: Tensor, options?: MeanOptions) {
+    return ops.mean(this, options)
+  },
+  variance(this: Tensor, options?: VarianceOptions) {
+    return ops.variance(this, options)
+  },
+  argmax(this: Tensor, options?: ArgmaxOptions) {
+    return ops.argmax(this, options)
+  },
+  argmin(this: Tensor, options?: ArgminOptions) {
+    return ops.argmin(this, options)
+  },
+  any(this: Tensor, options?: AnyOptions) {
+    return ops.any(this, options)
+  },
+  all(this: Tensor, options?: AllOptions) {
+    return ops.all(this, options)
+  },
+  matmul(this: Tensor, other: TensorLike) {
+    return ops.matmul(this, other)
+  },
+  softmax(this: Tensor, options: SoftmaxOptions) {
+    return ops.softmax(this, options)
+  },
+  logSoftmax(this: Tensor, options: LogSoftmaxOptions) {
+    return ops.logSoftmax(this, options)
+  },
+  gather(this: Tensor, dim: number, index: TensorLike) {
+    return ops.gather(this, dim, index)
+  },
+  scatterAdd(this: Tensor, dim: number, index: TensorLike, source: TensorLike) {
+    return ops.scatterAdd(this, dim, index, source)
+  },
+  indexSelect(this: Tensor, dim: number, index: TensorLike) {
+    return ops.indexSelect(this, dim, index)
+  },
+}

@@ -1,0 +1,154 @@
+/** Loads the native addon and turns its errors into the library's; docs/native-boundary.md says what each call does. */
+import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, isAbsolute, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { NativeError, translate, type NativeFields } from './errors.ts'
+import type { TypedArray } from './types.ts'
+
+/** The addon's functions. Handles and variables are numbers; `target` is the object that owns a new handle. */
+export interface Addon {
+  leaf(
+    data: TypedArray,
+    dtype: number,
+    shape: readonly number[],
+    device: number,
+    requiresGrad: boolean,
+    target: object,
+  ): void
+  adopt(handle: number, target: object): void
+  alias(handleOrVariable: number, kind: 0 | 1, target: object): void
+  toDevice(handle: number, device: number, target: object): void
+  describe(handle: number): void
+  describeVariable(variable: number): void
+
+  variable(handle: number, name: string, requiresGrad: boolean): number
+  ownVariable(variable: number, target: object): void
+  assign(variable: number, handle: number): void
+  freeVariable(variable: number): void
+  setVariable(variable: number, name: string, requiresGrad: boolean): void
+
+  setGradEnabled(on: boolean): boolean
+  requiresGrad(handle: number, on: boolean): void
+  retainGrad(handle: number): void
+  backward(roots: number[], gradients: number[], createGraph: boolean): number
+  gradients(outputs: number[], inputs: number[], gradOutputs: number[], createGraph: boolean): number
+  resume(handles: number[]): number
+  abortBackward(): void
+  gradOf(kind: number, value: number): number
+  setGrad(kind: number, value: number, handle: number): void
+  custom(inputs: number[], outputs: number[], id: number, targets: object[]): void
+  takeFreedCustoms(): number[]
+
+  enterModule(path: string): void
+  exitModule(): void
+  enterInternal(): void
+  exitInternal(): void
+  markReturned(handle: number): void
+  setRegion(id: number): number
+  newRegion(): number
+  inModule(): boolean
+  keep(handle: number): void
+  dispose(handle: number): void
+  handleMark(): number
+  disposeSince(mark: number, except: number[]): void
+
+  evaluate(handles: number[]): Promise<void>
+  evaluateSync(handles: number[]): void
+  step(): Promise<void>
+  observeStep(step: number): void
+  copyOut(handle: number, target: TypedArray): void
+  isReady(handle: number): boolean
+  sweep(): void
+
+  seed(n: number): void
+  randomState(): number[]
+  setRandomState(seed: number, offset: number): void
+  setDefaultDevice(code: number): void
+  devices(): string
+  openGpu(): void
+  setThreads(n: number): void
+  threads(): number
+  memory(): string
+  counters(): string
+  setFlag(name: string, value: number): void
+  drain(): void
+
+  saveSafetensors(path: string, names: string[], handles: number[], metadata: string[]): void
+  loadSafetensors(path: string): string[]
+  readIdx(path: string): { dims: number[]; data: Uint8Array }
+}
+
+interface RawAddon extends Addon {
+  scratch: Float64Array | (() => Float64Array)
+  dispatch(op: number, target: object): number
+  takeError(): Error & { fields?: NativeFields }
+}
+
+/** The addon's file: FOVEA_NATIVE, or `native/fovea.node` in the nearest folder above this one that has it. */
+function locate(): string {
+  const chosen = process.env.FOVEA_NATIVE
+  if (chosen) {
+    if (!isAbsolute(chosen)) throw new NativeError(`FOVEA_NATIVE must be an absolute path, got ${chosen}`)
+    if (!existsSync(chosen)) throw new NativeError(`FOVEA_NATIVE names ${chosen}, which does not exist`)
+    return chosen
+  }
+  let folder = dirname(fileURLToPath(import.meta.url))
+  for (;;) {
+    const file = join(folder, 'native', 'fovea.node')
+    if (existsSync(file)) return file
+    const above = dirname(folder)
+    if (above === folder) {
+      throw new NativeError('The native addon native/fovea.node is missing: run "npm run build" in the project.')
+    }
+    folder = above
+  }
+}
+
+function load(): RawAddon {
+  const file = locate()
+  try {
+    return createRequire(import.meta.url)(file) as RawAddon
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new NativeError(`The native addon ${file} does not load: ${reason}. Run "npm run build" again.`)
+  }
+}
+
+function rethrow(error: unknown): never {
+  throw translate(error)
+}
+
+/** The addon's plain functions, throwing the library's errors. */
+function translated(addon: RawAddon): Addon {
+  const out: Record<string, unknown> = {}
+  for (const [name, member] of Object.entries(addon)) {
+    if (typeof member !== 'function') continue
+    const call = member as (...args: unknown[]) => unknown
+    out[name] = (...args: unknown[]) => {
+      let result: unknown
+      try {
+        result = call(...args)
+      } catch (error) {
+        throw translate(error)
+      }
+      return result instanceof Promise ? result.catch(rethrow) : result
+    }
+  }
+  return out as unknown as Addon
+}
+
+const raw = load()
+
+export const native: Addon = translated(raw)
+
+/** The numbers shared with the addon: arguments going in, descriptions coming out. */
+export const scratch: Float64Array = typeof raw.scratch === 'function' ? raw.scratch() : raw.scratch
+
+/** Records an op whose arguments stand in `scratch`; below zero when that failed, see {@link takeError}. */
+export const dispatch: (op: number, target: object) => number = raw.dispatch
+
+/** The error of the last dispatch that returned less than zero. */
+export function takeError(): unknown {
+  return translate(raw.takeError())
+}

@@ -1,0 +1,38 @@
+/** Activations as modules. */
+import { gelu, relu, sigmoid, tanh } from '../generated/ops.ts'
+import type { Tensor } from '../tensor/tensor.ts'
+import { Module } from './module.ts'
+
+/** max(x, 0). */
+export class ReLU extends Module {
+  forward(x: Tensor): Tensor {
+    return relu(x)
+  }
+}
+
+/** x Φ(x). Hendrycks and Gimpel 2016, https://arxiv.org/abs/1606.08415 */
+export class GELU extends Module {
+  forward(x: Tensor): Tensor {
+    return gelu(x)
+  }
+}
+
+export class Tanh extends Module {
+  forward(x: Tensor): Tensor {
+    return tanh(x)
+  }
+}
+
+/** 1 / (1 + exp(-x)). */
+export class Sigmoid extends Module {
+  forward(x: Tensor): Tensor {
+    return sigmoid(x)
+  }
+}
+
+/** x itself. */
+export class Identity extends Module {
+  forward(x: Tensor): Tensor {
+    return x
+  }
+}

@@ -1,0 +1,113 @@
+/** Modules made of modules. */
+import { ArgumentError, refuse } from '../native/errors.ts'
+import type { Tensor } from '../tensor/tensor.ts'
+import type { Entry } from './fields.ts'
+import { flatten } from './functional.ts'
+import { type AnyModule, isModule, Module } from './module.ts'
+
+type Record_ = Readonly<Record<string, Module>>
+
+/** One module after the other: `new Sequential(a, b)`, keys 0, 1, …, or `new Sequential({ name: a, … })`. */
+export class Sequential extends Module {
+  readonly #parts: Map<string, Module>
+
+  constructor(...modules: Module[])
+  constructor(modules: Record_)
+  constructor(...modules: Module[] | [Record_]) {
+    super()
+    const [first] = modules
+    const record = modules.length === 1 && first !== undefined && !isModule(first)
+    const parts: [string, unknown][] = record
+      ? Object.entries(first as object)
+      : modules.map((module, i) => [String(i), module])
+    for (const [name, module] of parts) {
+      if (!isModule(module)) refuse('Sequential', record ? name : `modules[${name}]`, 'a Module', module)
+      if (name === '' || name.includes('.')) refuse('Sequential', 'name', 'a name without dots', name)
+    }
+    this.#parts = new Map(parts as [string, Module][])
+  }
+
+  override _entries(): Entry[] {
+    return [...this.#parts] as unknown as Entry[]
+  }
+
+  get length(): number {
+    return this.#parts.size
+  }
+
+  /** The module of this name or position (negative counts from the end); throws an ArgumentError if there is none. */
+  get(which: string | number): Module {
+    const key = typeof which === 'number' ? [...this.#parts.keys()].at(which) : which
+    const module = key === undefined ? undefined : this.#parts.get(key)
+    if (module) return module
+    throw new ArgumentError(`Sequential: there is no module ${which}`, {
+      op: 'Sequential',
+      argument: 'which',
+      expected: `one of ${[...this.#parts.keys()].join(', ')}`,
+      received: String(which),
+    })
+  }
+
+  [Symbol.iterator](): IterableIterator<Module> {
+    return this.#parts.values()
+  }
+
+  forward(x: Tensor): Tensor {
+    let y = x
+    for (const module of this.#parts.values()) y = module.forward(y)
+    return y
+  }
+}
+
+/** A list of modules, keys 0, 1, …; its owner says how they are called. */
+export class ModuleList<M extends AnyModule = Module> extends Module<never, never> {
+  readonly #list: M[]
+
+  constructor(modules: Iterable<M> = []) {
+    super()
+    this.#list = []
+    for (const module of modules) this.push(module)
+  }
+
+  override _entries(): Entry[] {
+    return this.#list.map((module, i) => [String(i), module])
+  }
+
+  get length(): number {
+    return this.#list.length
+  }
+
+  /** The module at this position, negative from the end; undefined if there is none. */
+  at(i: number): M | undefined {
+    return this.#list.at(i)
+  }
+
+  push(module: M): this {
+    if (!isModule(module)) refuse('ModuleList', `modules[${this.#list.length}]`, 'a Module', module)
+    this.#list.push(module)
+    return this
+  }
+
+  [Symbol.iterator](): IterableIterator<M> {
+    return this.#list.values()
+  }
+
+  /** A list computes nothing: call the modules in it. */
+  forward(): never {
+    throw new ArgumentError('ModuleList: a list computes nothing; call the modules in it', { op: 'ModuleList' })
+  }
+}
+
+/** Dimensions `first` to `last` as one; by default all but the first. */
+export class Flatten extends Module {
+  constructor(
+    readonly first = 1,
+    readonly last = -1,
+  ) {
+    super()
+  }
+
+  forward(x: Tensor): Tensor {
+    return flatten(x, this.first, this.last)
+  }
+}

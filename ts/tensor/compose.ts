@@ -1,0 +1,95 @@
+/** Functions that are made of ops. Those with the name of a method do the same as the method. */
+import { add, concat, exp, log, max, permute, reshape, sqrt, square, sub, sum, variance } from '../generated/ops.ts'
+import { refuse, ShapeError } from '../native/errors.ts'
+import type { Tensor } from './tensor.ts'
+
+export { where } from '../generated/ops.ts'
+
+/** Which dimensions a reduction takes away. */
+export interface ReduceOptions {
+  /** Dimensions to reduce; all when left out. */
+  dim?: number | readonly number[] | null | undefined
+  /** Whether reduced dimensions stay as 1. Default false. */
+  keepDim?: boolean | undefined
+}
+
+/** `dim` counted from the start; throws an ArgumentError where there is no such dimension among `rank`. */
+export function dimension(dim: number, rank: number, op: string, argument = 'dim'): number {
+  const d = dim < 0 ? dim + rank : dim
+  if (!Number.isInteger(dim) || d < 0 || d >= rank) {
+    refuse(op, argument, rank === 0 ? 'left out for a scalar' : `an integer from ${-rank} to ${rank - 1}`, dim)
+  }
+  return d
+}
+
+export function transpose(x: Tensor, a: number, b: number): Tensor {
+  const dims = x.shape.map((_, i) => i)
+  const from = dimension(a, x.rank, 'transpose', 'a')
+  const to = dimension(b, x.rank, 'transpose', 'b')
+  dims[from] = to
+  dims[to] = from
+  return permute(x, dims)
+}
+
+export function flatten(x: Tensor, from = 0, to = -1): Tensor {
+  if (x.rank === 0) return reshape(x, [1])
+  const first = dimension(from, x.rank, 'flatten', 'from')
+  const last = dimension(to, x.rank, 'flatten', 'to')
+  if (last < first) refuse('flatten', 'to', `a dimension not before ${first}`, to)
+  const size = x.shape.slice(first, last + 1).reduce((a, b) => a * b, 1)
+  return reshape(x, [...x.shape.slice(0, first), size, ...x.shape.slice(last + 1)])
+}
+
+export function squeeze(x: Tensor, dim?: number): Tensor {
+  if (dim === undefined)
+    return reshape(
+      x,
+      x.shape.filter((d) => d !== 1),
+    )
+  const d = dimension(dim, x.rank, 'squeeze')
+  if (x.shape[d] !== 1) {
+    throw new ShapeError(`squeeze: dimension ${dim} of shape [${x.shape.join(', ')}] is not 1`, {
+      op: 'squeeze',
+      argument: 'dim',
+      expected: 'a dimension of 1',
+      received: `[${x.shape.join(', ')}]`,
+    })
+  }
+  return reshape(
+    x,
+    x.shape.filter((_, i) => i !== d),
+  )
+}
+
+export function unsqueeze(x: Tensor, dim: number): Tensor {
+  const d = dimension(dim, x.rank + 1, 'unsqueeze')
+  return reshape(x, [...x.shape.slice(0, d), 1, ...x.shape.slice(d)])
+}
+
+export function clone(x: Tensor): Tensor {
+  return reshape(x, x.shape)
+}
+
+/** Tensors of one shape side by side along a new dimension. */
+export function stack(tensors: readonly Tensor[], options: { dim?: number } = {}): Tensor {
+  const dim = options.dim ?? 0
+  return concat(
+    tensors.map((x) => unsqueeze(x, dim)),
+    { dim },
+  )
+}
+
+export function std(x: Tensor, options: ReduceOptions & { correction?: number | undefined } = {}): Tensor {
+  return sqrt(variance(x, options))
+}
+
+export function norm(x: Tensor, options: ReduceOptions = {}): Tensor {
+  return sqrt(sum(square(x), options))
+}
+
+export function logsumexp(x: Tensor, options: ReduceOptions = {}): Tensor {
+  const { dim, keepDim } = options
+  const peak = max(x, { dim, keepDim: true }).detach()
+  const rest = log(sum(exp(sub(x, peak)), { dim, keepDim }))
+  return add(rest, keepDim ? peak : reshape(peak, rest.shape))
+}

@@ -1,0 +1,50 @@
+/** The core: tensors, gradients, scopes, devices. */
+export { Tensor } from './tensor.ts'
+export { Variable, type VariableOptions } from './variable.ts'
+export {
+  arange,
+  type CreateOptions,
+  empty,
+  eye,
+  full,
+  fullLike,
+  linspace,
+  type Nested,
+  ones,
+  onesLike,
+  tensor,
+  zeros,
+  zerosLike,
+} from './create.ts'
+export {
+  bernoulli,
+  type DrawOptions,
+  manualSeed,
+  permutation,
+  rand,
+  randint,
+  randLike,
+  randn,
+  randnLike,
+  withSeed,
+} from './random.ts'
+export { materialize, print, read } from './read.ts'
+export { type BackwardOptions, grad, type GradOptions, jvp, valueAndGrad, vjp } from './autograd.ts'
+export { customFunction, type CustomContext, type CustomFunction } from './custom.ts'
+export { gradcheck, type GradcheckOptions, gradgradcheck } from './gradcheck.ts'
+export { checkpoint, noGrad, scope } from './scopes.ts'
+export {
+  type Counters,
+  counters,
+  type DeviceInfo,
+  devices,
+  memory,
+  type MemoryReport,
+  setThreads,
+  threads,
+  useDevice,
+} from './devices.ts'
+export type { Index, Range } from './indexing.ts'
+export { stack, type ReduceOptions } from './compose.ts'
+export type { Device, DType, TypedArray, TypedArrayOf } from '../native/types.ts'
+export type { TensorLike } from '../native/write.ts'

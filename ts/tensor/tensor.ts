@@ -1,0 +1,265 @@
+/** The Tensor class. What it does lies in the files beside it and in ts/generated. */
+import { methods, type Methods } from '../generated/methods.ts'
+import { native } from '../native/addon.ts'
+import { ArgumentError, DisposedError, refuse } from '../native/errors.ts'
+import { described, setTensorClass } from '../native/record.ts'
+import { deviceName, DTYPES, type Device, type DType, type TypedArray, type TypedArrayOf } from '../native/types.ts'
+import type { TensorLike } from '../native/write.ts'
+import { backward, type BackwardOptions, gradOf, setGrad } from './autograd.ts'
+import * as compose from './compose.ts'
+import { convert } from './convert.ts'
+import { tensor, type CreateOptions, type Nested } from './create.ts'
+import { at, type Index } from './indexing.ts'
+import { inspect } from './inspect.ts'
+import { copyInto, item, itemSync, readOne, readOneSync, toNested, toNestedSync } from './read.ts'
+
+type Reduce = compose.ReduceOptions
+
+// oxlint-disable-next-line typescript/no-unsafe-declaration-merging, no-unused-vars -- put on the prototype below
+export interface Tensor<D extends DType = DType> extends Methods {}
+
+/**
+ * An immutable array of numbers with a shape, a dtype and a device; a node of the graph that may not be computed yet.
+ *
+ * Calls record and return at once; values are computed when they are read or at an optimizer's step. Wrong shapes,
+ * dtypes, devices and arguments throw at the call that makes the mistake.
+ */
+// oxlint-disable-next-line typescript/no-unsafe-declaration-merging
+export class Tensor<D extends DType = DType> implements Disposable {
+  /** @internal 0: a handle, 3: a variable; see docs/native-boundary.md */
+  _kind = 0
+  /** @internal */ _id = 0
+  /** @internal */ _dtype = 0
+  /** @internal */ _device = 0
+  /** @internal */ _requiresGrad = 0
+  /** @internal */ _shape: readonly number[] = []
+
+  /** As {@link tensor}: a new tensor from numbers, nested arrays or a typed array, which is copied. */
+  static from<D extends DType>(data: Nested | TypedArray, options: CreateOptions & { dtype: D }): Tensor<D>
+  static from(data: Nested | TypedArray, options?: CreateOptions): Tensor
+  static from(data: Nested | TypedArray, options?: CreateOptions): Tensor {
+    return tensor(data, options)
+  }
+
+  get shape(): readonly number[] {
+    return this._shape
+  }
+
+  get dtype(): D {
+    return DTYPES[this._dtype] as D
+  }
+
+  get device(): Device {
+    return deviceName(this._device)
+  }
+
+  /** The number of dimensions. */
+  get rank(): number {
+    return this._shape.length
+  }
+
+  /** The number of elements; 1 for a scalar. */
+  get size(): number {
+    let size = 1
+    for (let i = 0; i < this._shape.length; i++) size *= this._shape[i]!
+    return size
+  }
+
+  /** Whether gradients flow to or through this tensor. */
+  get requiresGrad(): boolean {
+    return this._requiresGrad === 1
+  }
+
+  /** What `backward` has accumulated for this leaf (or after {@link retainGrad}); null before the first. */
+  get grad(): Tensor | null {
+    return gradOf(this)
+  }
+
+  set grad(value: Tensor | null) {
+    setGrad(this, value)
+  }
+
+  /** @internal The tensor that has the value of now: itself, or a variable's current version. */
+  _now(): Tensor {
+    return this as unknown as Tensor
+  }
+
+  // Reading
+
+  /** The elements in row-major order, in an array of the dtype's kind (bool: 0 and 1 in a Uint8Array). */
+  data<T extends TypedArray = TypedArrayOf<D>>(): Promise<T> {
+    return readOne(this) as Promise<T>
+  }
+
+  /** As {@link data}, computing on this thread. */
+  dataSync<T extends TypedArray = TypedArrayOf<D>>(): T {
+    return readOneSync(this) as T
+  }
+
+  /** Copies the elements into `target`, an array of the dtype's kind and of `size` elements. */
+  dataInto(target: TypedArray): Promise<void> {
+    return copyInto(this, target)
+  }
+
+  /** The only element as a number (bool: 0 or 1). Throws a ShapeError where there are more or none. */
+  item(): Promise<number> {
+    return item(this)
+  }
+
+  itemSync(): number {
+    return itemSync(this)
+  }
+
+  /** The elements as nested arrays; bool as booleans, i64 as bigints. */
+  toNested(): Promise<Nested> {
+    return toNested(this)
+  }
+
+  toNestedSync(): Nested {
+    return toNestedSync(this)
+  }
+
+  // Shapes and parts
+
+  /**
+   * A part, one index for each dimension: a number (drops the dimension), `[start, end, step]` (each may be left out
+   * or null, negative counts from the end), `'...'` for all dimensions in between, null for a new dimension of 1.
+   *
+   *     x.at(0)   x.at([1, 3])   x.at('...', -1)   x.at([null, null, 2], null)
+   */
+  at(...index: Index[]): Tensor {
+    return at(this, index)
+  }
+
+  /** Dimensions `a` and `b` exchanged. */
+  transpose(a: number, b: number): Tensor {
+    return compose.transpose(this, a, b)
+  }
+
+  /** Dimensions `from` to `to`, both included, as one. */
+  flatten(from = 0, to = -1): Tensor {
+    return compose.flatten(this, from, to)
+  }
+
+  /** Without dimension `dim`, which must be 1, or without all dimensions of 1. */
+  squeeze(dim?: number): Tensor {
+    return compose.squeeze(this, dim)
+  }
+
+  /** With a new dimension of 1 before dimension `dim` (-1: at the end). */
+  unsqueeze(dim: number): Tensor {
+    return compose.unsqueeze(this, dim)
+  }
+
+  /** This where `condition` holds, else `other`. */
+  where(condition: Tensor, other: TensorLike): Tensor {
+    return compose.where(condition, this, other)
+  }
+
+  /** `value` where `mask` holds, else this. */
+  maskedFill(mask: Tensor, value: TensorLike): Tensor {
+    return compose.where(mask, value, this)
+  }
+
+  // Reductions made of others
+
+  /** Standard deviation over dimensions, divided by n - correction. */
+  std(options?: Reduce & { correction?: number }): Tensor {
+    return compose.std(this, options)
+  }
+
+  /** Square root of the sum of squares. */
+  norm(options?: Reduce): Tensor {
+    return compose.norm(this, options)
+  }
+
+  /** log Σ exp(x), computed without overflow. */
+  logsumexp(options?: Reduce): Tensor {
+    return compose.logsumexp(this, options)
+  }
+
+  // Other dtypes, devices and histories
+
+  /** The same values as another dtype or on another device; differentiable. */
+  to<E extends DType>(dtype: E): Tensor<E>
+  to(device: Device): Tensor<D>
+  to(target: DType | Device): Tensor
+  to(target: DType | Device): Tensor {
+    return convert(this, target)
+  }
+
+  /** The same value, cut off from the graph that made it. */
+  detach(): Tensor<D> {
+    const from = this._now()
+    return described((target) => native.alias(from._id, 0, target)) as Tensor<D>
+  }
+
+  /** A tensor of the same value; gradients flow through. */
+  clone(): Tensor<D> {
+    return compose.clone(this) as Tensor<D>
+  }
+
+  // Gradients
+
+  /**
+   * Adds the gradient of this value to `.grad` of every leaf that requires one. `gradient` is the cotangent, of this
+   * shape; it may be left out for a single element.
+   */
+  backward(gradient?: Tensor | null, options?: BackwardOptions): void {
+    backward(this, gradient, options)
+  }
+
+  /** Keeps `.grad` also for this tensor, which is no leaf. */
+  retainGrad(): this {
+    native.retainGrad(this._now()._id)
+    return this
+  }
+
+  // Lifetime
+
+  /** Asks that this value stays readable after the variables it was computed from have moved on. */
+  keep(): this {
+    native.keep(this._now()._id)
+    return this
+  }
+
+  /** Gives the value up now instead of when the collector finds it; pending work that needs it still completes. */
+  dispose(): void {
+    try {
+      native.dispose(this._id)
+    } catch (error) {
+      if (!(error instanceof DisposedError)) throw error
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose()
+  }
+
+  // What must not happen by accident
+
+  [Symbol.toPrimitive](hint: string): never {
+    const way = hint === 'string' ? 'await t.data() or await print(t)' : 'await t.item()'
+    throw new ArgumentError(
+      `A tensor is not a ${hint === 'string' ? 'string' : 'number'}: read its value with ${way}`,
+      {
+        expected: 'a value that was read',
+        received: `a tensor of shape [${this._shape.join(', ')}]`,
+      },
+    )
+  }
+
+  toJSON(): never {
+    return refuse('toJSON', 'this', 'a value that was read (await t.toNested())', this)
+  }
+
+  /** Shows the values where they have been computed, else `pending`; computes nothing. */
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return inspect(this)
+  }
+}
+
+for (const [name, method] of Object.entries(methods)) {
+  Object.defineProperty(Tensor.prototype, name, { value: method, writable: true, configurable: true })
+}
+setTensorClass(Tensor)

@@ -51,21 +51,22 @@ fn dispatch(environment: &mut Environment, op: napi_value, target: napi_value) -
     let number = environment.js.to_u32(op, "op")? as usize;
     let table = op_table();
     let def = table.defs.get(number).ok_or_else(|| Error::internal(format!("there is no op number {number}")))?;
-    let (inputs, given, attributes) = read_inputs(environment, def.name)?;
+    let call = read_inputs(environment, def.name)?;
     let op = match &table.ready[number] {
         Some(op) => op.clone(),
         None => {
             let scratch = environment.scratch();
-            let count = scratch[attributes] as usize;
+            let count = scratch[call.attributes] as usize;
             let numbers = scratch
-                .get(attributes + 1..attributes + 1 + count)
+                .get(call.attributes + 1..call.attributes + 1 + count)
                 .ok_or_else(|| Error::internal("a call has more attributes than scratch holds"))?;
-            let mut reader = AttrReader::new(numbers, given);
+            let mut reader = AttrReader::new(numbers, call.given);
             let op = (def.parse)(&mut reader).map_err(|e| e.in_op(def.name))?;
             reader.finish().map_err(|e| e.in_op(def.name))?;
             op
         }
     };
+    let inputs = with_numbers(environment, call, op.number_dtype());
     let outputs = environment.graph.record(&op, &inputs)?;
     if environment.graph.random_taken() {
         let drawn = environment.graph.ty(outputs[0]).shape.size();
@@ -84,63 +85,89 @@ fn dispatch(environment: &mut Environment, op: napi_value, target: napi_value) -
     Ok(outputs.len() as i32)
 }
 
-/// Reads the inputs: their values, the mask of those given and where the attributes start.
-fn read_inputs(environment: &mut Environment, op: &str) -> Result<(SmallVec<[Val; 4]>, u32, usize)> {
-    let count = environment.scratch()[0] as usize;
-    if 2 * count + 2 > crate::environment::SCRATCH {
+/// The inputs of a call, with places for its numbers.
+struct Inputs {
+    list: SmallVec<[Val; 4]>,
+    /// Mask of the declared inputs that are given.
+    given: u32,
+    /// The common dtype of the tensors among them.
+    common: Option<DType>,
+    /// How many inputs the call declares, and whether any is a number.
+    declared: usize,
+    numbers: bool,
+    /// Where the attributes start in scratch.
+    attributes: usize,
+}
+
+fn read_inputs(environment: &mut Environment, op: &str) -> Result<Inputs> {
+    let declared = environment.scratch()[0] as usize;
+    if 2 * declared + 2 > crate::environment::SCRATCH {
         return Err(Error::argument(format!("{op} takes at most {} inputs", crate::environment::SCRATCH / 2 - 1))
             .in_op(op)
-            .received(count.to_string()));
+            .received(declared.to_string()));
     }
-    let mut inputs: SmallVec<[Val; 4]> = SmallVec::with_capacity(count);
-    let mut given = 0u32;
-    let mut common: Option<DType> = None;
-    let mut numbers = false;
-    for i in 0..count {
+    let mut inputs = Inputs {
+        list: SmallVec::with_capacity(declared),
+        given: 0,
+        common: None,
+        declared,
+        numbers: false,
+        attributes: 1 + 2 * declared,
+    };
+    for i in 0..declared {
         let (kind, value) = (environment.scratch()[1 + 2 * i] as u32, environment.scratch()[2 + 2 * i]);
         match kind {
             kind::HANDLE | kind::VARIABLE => {
                 let val = environment.resolve(kind, value as u32).map_err(|e| e.in_op(op))?;
                 let dtype = environment.graph.ty(val).dtype;
-                common = Some(common.map_or(dtype, |c| c.promote(dtype)));
-                inputs.push(val);
+                inputs.common = Some(inputs.common.map_or(dtype, |c| c.promote(dtype)));
+                inputs.list.push(val);
             }
             kind::NUMBER | kind::DISTINCT_NUMBER => {
                 // A place for now: the number's dtype depends on the tensors after it.
-                inputs.push(Val { node: u32::MAX, out: 0 });
-                numbers = true;
+                inputs.list.push(Val { node: u32::MAX, out: 0 });
+                inputs.numbers = true;
             }
-            kind::KEY => inputs.push(environment.graph.take_random_key()),
+            kind::KEY => inputs.list.push(environment.graph.take_random_key()),
             kind::ABSENT => continue,
             _ => return Err(Error::internal(format!("input {i} of {op} has kind {kind}"))),
         }
-        given |= 1 << i.min(31);
+        inputs.given |= 1 << i.min(31);
     }
-    if numbers {
-        let mut at = 0;
-        for i in 0..count {
-            let (kind, value) = (environment.scratch()[1 + 2 * i] as u32, environment.scratch()[2 + 2 * i]);
-            if kind == kind::ABSENT {
-                continue;
-            }
-            if kind == kind::NUMBER || kind == kind::DISTINCT_NUMBER {
-                let dtype = weak_dtype(common, value);
-                inputs[at] = environment.graph.number(value, dtype, kind == kind::DISTINCT_NUMBER);
-            }
-            at += 1;
+    Ok(inputs)
+}
+
+/// The inputs with numbers as scalar operands of the dtype they meet, or of `alone` where they meet no tensor.
+fn with_numbers(environment: &mut Environment, inputs: Inputs, alone: Option<DType>) -> SmallVec<[Val; 4]> {
+    let mut list = inputs.list;
+    if !inputs.numbers {
+        return list;
+    }
+    let mut at = 0;
+    for i in 0..inputs.declared {
+        let (kind, value) = (environment.scratch()[1 + 2 * i] as u32, environment.scratch()[2 + 2 * i]);
+        if kind == kind::ABSENT {
+            continue;
         }
+        if kind == kind::NUMBER || kind == kind::DISTINCT_NUMBER {
+            let dtype = match inputs.common {
+                Some(common) => weak_dtype(common, value),
+                None => alone.unwrap_or(DType::F32),
+            };
+            list[at] = environment.graph.number(value, dtype, kind == kind::DISTINCT_NUMBER);
+        }
+        at += 1;
     }
-    Ok((inputs, given, 1 + 2 * count))
+    list
 }
 
 /// The dtype that a JavaScript number takes beside tensors of `common` dtype: theirs, unless it doesn't fit its
 /// category (a fraction beside integers is f32, a number beside booleans an integer).
-fn weak_dtype(common: Option<DType>, value: f64) -> DType {
+fn weak_dtype(common: DType, value: f64) -> DType {
     match common {
-        Some(dtype) if dtype.is_float() => dtype,
-        Some(_) if value.fract() != 0.0 || !value.is_finite() => DType::F32,
-        Some(DType::Bool) => DType::I32,
-        Some(dtype) => dtype,
-        None => DType::F32,
+        dtype if dtype.is_float() => dtype,
+        _ if value.fract() != 0.0 || !value.is_finite() => DType::F32,
+        DType::Bool => DType::I32,
+        dtype => dtype,
     }
 }

@@ -96,7 +96,8 @@ impl Handles {
     pub fn free(&mut self, js: Js, graph: &mut Graph, handle: u32, dispose: bool) -> Result<()> {
         let slot = self.slot(handle)?;
         let (val, owner) = (slot.val.take(), slot.owner.take());
-        slot.generation = (slot.generation + 1) % GENERATIONS;
+        // 1 to GENERATIONS - 1: handle 0 stands for none.
+        slot.generation = slot.generation % (GENERATIONS - 1) + 1;
         self.free.push(handle & SLOT_MASK);
         self.live -= 1;
         if let Some(owner) = owner {

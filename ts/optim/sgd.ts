@@ -3,8 +3,7 @@ import { refuse } from '../native/errors.ts'
 import { distinct } from '../native/write.ts'
 import type { Parameter } from '../nn/parameter.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-import { Variable } from '../tensor/variable.ts'
-import { Optimizer, type ParameterGroup, type ParameterState, type Target, within } from './optimizer.ts'
+import { moment, Optimizer, type ParameterGroup, type ParameterState, type Target, within } from './optimizer.ts'
 
 export interface SGDOptions {
   /** Default 1e-3. */
@@ -43,10 +42,11 @@ export class SGD extends Optimizer<SGDOptions> {
     const { lr, momentum, dampening, weightDecay, nesterov } = group
     let g = weightDecay === 0 ? gradient : add(gradient, mul(p, distinct(weightDecay)))
     if (momentum !== 0) {
-      const buffer = state.variables.momentum_buffer
-      const next = buffer ? add(mul(buffer, distinct(momentum)), mul(g, distinct(1 - dampening))) : g
-      if (buffer) buffer.assign(next)
-      else state.variables.momentum_buffer = new Variable(next.detach(), { name: `${p._name}.momentum_buffer` })
+      // The first step has the graph of all others, so that they share a plan: b = 0 b + 1 g.
+      const [kept, added] = state.step === 1 ? [0, 1] : [momentum, 1 - dampening]
+      const buffer = moment(state, 'momentum_buffer', p)
+      const next = add(mul(buffer, distinct(kept)), mul(g, distinct(added)))
+      buffer.assign(next)
       g = nesterov ? add(g, mul(next, distinct(momentum))) : next
     }
     p.assign(sub(p, mul(g, distinct(lr))))

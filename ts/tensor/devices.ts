@@ -11,27 +11,37 @@ export interface DeviceInfo {
   [detail: string]: unknown
 }
 
-/** Bytes held by the library on all devices, and what holds most of them. */
+/** Bytes held by the library, and what holds most of them. */
 export interface MemoryReport {
-  /** Bytes of values. */
+  /** Bytes in use on the CPU, in all threads. */
   live: number
   /** Bytes kept for reuse. */
   cached: number
-  /** The most bytes of values so far. */
+  /** The most bytes in use so far. */
   peak: number
+  /** Bytes of this thread's values, on all devices. */
+  values: number
+  /** Tensors that are alive. */
   handles: number
+  /** Nodes of the graph that are alive. */
   nodes: number
-  largest: unknown
+  /** The modules whose values hold the most bytes, largest first; '' stands for code outside any module. */
+  largest: { path: string; bytes: number }[]
 }
 
 /** What the engine has done so far, for tests and the curious. */
 export interface Counters {
+  /** Plans made, and plans found that had been made before. */
   plansMade: number
   plansHit: number
+  /** Nodes that plans were made for. */
+  plannedNodes: number
   evaluations: number
+  /** Steps of the plans that were run. */
   kernels: number
   nodesEvaluated: number
   nodesRecorded: number
+  /** Steps that ran on the CPU because the GPU has no kernel for them. */
   fallbacks: number
 }
 

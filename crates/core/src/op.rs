@@ -153,6 +153,11 @@ pub trait Op: Attributes {
         Saved::NONE
     }
 
+    /// The dtype that plain numbers take where no input is a tensor, so that none is rounded on its way; f32 if `None`.
+    fn number_dtype(&self) -> Option<DType> {
+        None
+    }
+
     /// Records the gradients of the inputs that are wanted, as graph ops.
     fn vjp(&self, cx: &mut Backward<'_>) -> Result<()>;
 
@@ -189,6 +194,9 @@ pub trait DynOp: Send + Sync + Debug {
     fn work(&self, inputs: &[TensorType]) -> Work;
     fn view(&self, input: &Layout) -> Option<Layout>;
     fn saved(&self) -> Saved;
+    fn number_dtype(&self) -> Option<DType> {
+        None
+    }
     fn vjp(&self, cx: &mut Backward<'_>) -> Result<()>;
     fn decompose(&self, cx: &mut Build<'_>, inputs: &[Val]) -> Result<Option<Vec<Val>>>;
     fn cpu(&self, args: &mut CpuArgs<'_>) -> Result<()>;
@@ -228,6 +236,9 @@ impl<T: Op> DynOp for T {
     }
     fn saved(&self) -> Saved {
         Op::saved(self)
+    }
+    fn number_dtype(&self) -> Option<DType> {
+        Op::number_dtype(self)
     }
     fn vjp(&self, cx: &mut Backward<'_>) -> Result<()> {
         Op::vjp(self, cx)

@@ -55,12 +55,39 @@ fn detect() -> Isa {
     Isa::Portable
 }
 
-/// Calls `body` compiled for the instruction set in use. `body` must be a generic-free `#[inline(always)]` function
-/// path whose whole call tree is `#[inline(always)]`, taking the listed arguments.
+/// Defines a function that calls `body` compiled for the instruction set in use. `body` must be an
+/// `#[inline(always)]` function whose whole call tree is `#[inline(always)]`, taking the listed arguments.
 ///
-/// `multiversion!(fn name(args…) -> Ret = body)` defines `name`.
+/// `multiversion!(fn name(args…) -> Ret = body)` defines `name`. With `= body::<FMA>` the body is generic over
+/// `const FMA: bool`, which is whether it may use fused multiply-add (see [`crate::math`]).
 #[macro_export]
 macro_rules! multiversion {
+    ($vis:vis fn $name:ident ($($arg:ident : $ty:ty),* $(,)?) $(-> $ret:ty)? = $body:ident::<FMA>) => {
+        $vis fn $name ($($arg: $ty),*) $(-> $ret)? {
+            #[inline(always)]
+            fn fused($($arg: $ty),*) $(-> $ret)? { $body::<true>($($arg),*) }
+            #[inline(always)]
+            fn baseline($($arg: $ty),*) $(-> $ret)? { $body::<{ $crate::math::BASELINE_FMA }>($($arg),*) }
+            $crate::multiversion!(@dispatch ($($arg: $ty),*) $(-> $ret)?, fused, baseline)
+        }
+    };
+    (@dispatch ($($arg:ident : $ty:ty),*) $(-> $ret:ty)?, $body:path, $baseline:path) => {{
+        #[cfg(target_arch = "x86_64")]
+        {
+            #[target_feature(enable = "avx2,fma")]
+            fn avx2($($arg: $ty),*) $(-> $ret)? { $body($($arg),*) }
+            #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+            fn avx512($($arg: $ty),*) $(-> $ret)? { $body($($arg),*) }
+            match $crate::isa::isa() {
+                // SAFETY: `isa` returns only what the processor has.
+                $crate::isa::Isa::Avx512 => return unsafe { avx512($($arg),*) },
+                // SAFETY: as above.
+                $crate::isa::Isa::Avx2 => return unsafe { avx2($($arg),*) },
+                $crate::isa::Isa::Portable => {}
+            }
+        }
+        $baseline($($arg),*)
+    }};
     ($vis:vis fn $name:ident $(<$($g:ident : $bound:path),*>)? ($($arg:ident : $ty:ty),* $(,)?) $(-> $ret:ty)? = $body:path) => {
         $vis fn $name $(<$($g: $bound),*>)? ($($arg: $ty),*) $(-> $ret)? {
             #[cfg(target_arch = "x86_64")]
@@ -80,4 +107,25 @@ macro_rules! multiversion {
             $body($($arg),*)
         }
     };
+}
+
+#[cfg(test)]
+mod tests {
+    #[inline(always)]
+    fn fused_error<const FMA: bool>(x: f32) -> f32 {
+        crate::math::mul_add::<FMA>(x, x, -(x * x))
+    }
+    #[inline(always)]
+    fn sum(x: &[f32]) -> f32 {
+        x.iter().sum()
+    }
+    multiversion!(fn error(x: f32) -> f32 = fused_error::<FMA>);
+    multiversion!(fn total(x: &[f32]) -> f32 = sum);
+
+    #[test]
+    fn bodies_run_for_the_instruction_set_in_use() {
+        let fma = super::isa() != super::Isa::Portable || crate::math::BASELINE_FMA;
+        assert_eq!(error(1.0001) != 0.0, fma);
+        assert_eq!(total(&[1.0, 2.0]), 3.0);
+    }
 }

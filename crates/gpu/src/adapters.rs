@@ -64,9 +64,9 @@ fn rank(adapter: &wgpu::Adapter) -> Result<u32, String> {
         wgpu::DeviceType::VirtualGpu => Ok(2),
         wgpu::DeviceType::Other => Ok(1),
         wgpu::DeviceType::Cpu if allow_software() => Ok(0),
-        wgpu::DeviceType::Cpu => {
-            Err(format!("a software adapter is slower than fovea's own CPU kernels (set {ALLOW_SOFTWARE}=1 to test with it)"))
-        }
+        wgpu::DeviceType::Cpu => Err(format!(
+            "a software adapter is slower than fovea's own CPU kernels (set {ALLOW_SOFTWARE}=1 to test with it)"
+        )),
     }
 }
 

@@ -187,7 +187,7 @@ mod tests {
         assert_eq!(size_class(1024), 1024);
         for bytes in (257..1_000_000).step_by(97) {
             let class = size_class(bytes);
-            assert!(class >= bytes && class % 64 == 0 && (class - bytes) * 4 < bytes, "{bytes} {class}");
+            assert!(class >= bytes && class.is_multiple_of(64) && (class - bytes) * 4 < bytes, "{bytes} {class}");
             assert_eq!(size_class(class), class);
         }
     }

@@ -1,7 +1,7 @@
 //! A plan turned into kernels, host steps and registers.
 
 use crate::adapters::{GROUPS_PER_DIMENSION, STORAGE_BUFFERS};
-use crate::gemm;
+use crate::gemm::{self, Tile};
 use crate::host::{HostStep, copy, touched};
 use crate::memory::{Life, assign};
 use crate::split;
@@ -40,8 +40,15 @@ pub(crate) struct Compiled {
     pub slots: Vec<(Slot, Place)>,
     /// Bytes of each register.
     pub registers: Vec<u64>,
-    /// (output, external, unit): where the output may be written over the external.
-    pub donations: Vec<(usize, usize, usize)>,
+    pub donations: Vec<Donation>,
+}
+
+/// An output that the kernels of a unit may write over an external.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Donation {
+    pub output: usize,
+    pub external: usize,
+    pub unit: usize,
 }
 
 /// Bytes of a slot on the device.
@@ -51,13 +58,14 @@ pub(crate) fn device_bytes(slot: &Slot) -> u64 {
 
 struct Compiler<'a> {
     plan: &'a Plan,
-    fallback: Option<&'a Arc<dyn Runtime>>,
+    /// The tile of every contraction, where the choice isn't left to the shape.
+    tile: Option<Tile>,
     /// Temporaries with the unit they live in.
     temporaries: Vec<(Slot, usize)>,
 }
 
-pub(crate) fn compile(plan: &Arc<Plan>, fallback: Option<&Arc<dyn Runtime>>) -> Result<Compiled> {
-    let mut compiler = Compiler { plan, fallback, temporaries: Vec::new() };
+pub(crate) fn compile(plan: &Arc<Plan>, fallback: Option<&Arc<dyn Runtime>>, tile: Option<Tile>) -> Result<Compiled> {
+    let mut compiler = Compiler { plan, tile, temporaries: Vec::new() };
     let mut written = vec![false; plan.slots.len()];
     let mut units = Vec::new();
     let candidates = donation_candidates(plan);
@@ -65,7 +73,7 @@ pub(crate) fn compile(plan: &Arc<Plan>, fallback: Option<&Arc<dyn Runtime>>) -> 
     for (index, step) in plan.steps.iter().enumerate() {
         let unit = match compiler.native(index, step) {
             Some(plain) => {
-                let here: Vec<_> = candidates.iter().filter(|d| d.2 == index).copied().collect();
+                let here: Vec<_> = candidates.iter().filter(|d| d.unit == index).copied().collect();
                 let in_place = (!here.is_empty()).then(|| compiler.in_place(index, step, &here)).flatten();
                 if in_place.is_some() {
                     donations.extend(here);
@@ -87,8 +95,8 @@ pub(crate) fn compile(plan: &Arc<Plan>, fallback: Option<&Arc<dyn Runtime>>) -> 
     Ok(Compiled { plan: plan.clone(), units, slots, registers, donations })
 }
 
-/// Donations that the plan's steps allow: (output, external, step).
-fn donation_candidates(plan: &Plan) -> Vec<(usize, usize, usize)> {
+/// Donations that the plan's steps allow.
+fn donation_candidates(plan: &Plan) -> Vec<Donation> {
     let slot_at = |home: Home| plan.slots.iter().position(|s| s.home == home);
     let valid = |&(output, external): &(usize, usize)| {
         let (out, from) = (slot_at(Home::Output(output))?, slot_at(Home::External(external))?);
@@ -103,7 +111,7 @@ fn donation_candidates(plan: &Plan) -> Vec<(usize, usize, usize)> {
             })
         };
         let (index, step) = uses(out).next()?;
-        let last_read = uses(from).last().map_or(0, |(i, _)| i);
+        let last_read = uses(from).next_back().map_or(0, |(i, _)| i);
         let Step::Loop(nest) = step else { return None };
         let stores: Vec<_> = nest.stores.iter().filter(|s| s.slot == out).collect();
         let reduced = nest.reductions.items.iter().any(|r| r.slot == out);
@@ -113,7 +121,11 @@ fn donation_candidates(plan: &Plan) -> Vec<(usize, usize, usize)> {
             }
             _ => true,
         });
-        (last_read <= index && stores.len() == 1 && !reduced && same).then_some((output, external, index))
+        (last_read <= index && stores.len() == 1 && !reduced && same).then_some(Donation {
+            output,
+            external,
+            unit: index,
+        })
     };
     plan.donations.iter().filter_map(valid).collect()
 }
@@ -136,8 +148,9 @@ impl Compiler<'_> {
                 if contraction.out.iter().any(|&l| contraction.loops[l].size == 0) {
                     return Some(Vec::new());
                 }
+                let tile = self.tile;
                 let temporary = &mut |elements, dtype| self.temporary(unit, elements, dtype);
-                Some(gemm::contract(contraction, a, b, *out, None, temporary))
+                Some(gemm::contract(contraction, a, b, *out, tile, temporary))
             }
             Step::Kernel(kernel) => self.kernel(unit, kernel),
         }
@@ -148,11 +161,11 @@ impl Compiler<'_> {
     }
 
     /// The step with the outputs of donations written over their externals, where one kernel does all stores.
-    fn in_place(&mut self, unit: usize, step: &Step, donations: &[(usize, usize, usize)]) -> Option<Vec<Dispatch>> {
+    fn in_place(&mut self, unit: usize, step: &Step, donations: &[Donation]) -> Option<Vec<Dispatch>> {
         let Step::Loop(nest) = step else { return None };
         let slot_at = |home: Home| self.plan.slots.iter().position(|s| s.home == home);
         let mut nest = nest.clone();
-        for &(output, external, _) in donations {
+        for &Donation { output, external, .. } in donations {
             let (out, from) = (slot_at(Home::Output(output))?, slot_at(Home::External(external))?);
             nest.stores.iter_mut().filter(|s| s.slot == out).for_each(|s| s.slot = from);
         }

@@ -4,7 +4,7 @@ use crate::adapters::{self, DeviceDescription};
 use crate::buffers::Pool;
 use crate::pipelines::Pipelines;
 use fovea_core::{Error, Result};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -34,7 +34,8 @@ pub struct Counters {
 pub(crate) struct Tally {
     pub dispatches: AtomicU64,
     pub submissions: AtomicU64,
-    pub fallbacks: AtomicU64,
+    /// Host steps by label.
+    pub fallbacks: Mutex<BTreeMap<String, u64>>,
 }
 
 /// A device shared by the runtime, its executables and their buffers.
@@ -169,8 +170,8 @@ impl Gpu {
         Counters {
             dispatches: self.tally.dispatches.load(Ordering::Relaxed),
             submissions: self.tally.submissions.load(Ordering::Relaxed),
-            pipelines: self.pipelines.count() as u64,
-            fallbacks: self.tally.fallbacks.load(Ordering::Relaxed),
+            pipelines: self.pipelines.count(),
+            fallbacks: lock(&self.tally.fallbacks).values().sum(),
             live_bytes,
             cached_bytes,
         }

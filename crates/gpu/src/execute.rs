@@ -1,16 +1,17 @@
 //! Running a compiled plan: one compute pass for all kernels between host steps.
 
 use crate::buffers::{Buffer, Purpose, TensorBuffer, tensor};
-use crate::compile::{Compiled, Place, Unit, device_bytes};
-use crate::context::Gpu;
+use crate::compile::{Compiled, Donation, Place, Unit, device_bytes};
+use crate::context::{Gpu, lock};
 use crate::host::{HostStep, HostValue};
+use crate::numbers::{NUMBER, Numbers};
 use crate::pipelines::{Bindings, Pipeline};
 use crate::transfer::{self, is_native};
-use crate::wgsl::{Dispatch, Number};
+use crate::wgsl::Dispatch;
 use fovea_core::device::{BufferRef, Datum, Executable, RunFailure, Runtime};
 use fovea_core::plan::SlotId;
 use fovea_core::shape::Layout;
-use fovea_core::{DType, Error, Result, Shape};
+use fovea_core::{Error, Result, Shape};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -24,8 +25,7 @@ struct Prepared {
 
 enum Ready {
     Kernels { plain: Vec<Prepared>, in_place: Option<Vec<Prepared>> },
-    /// The host step of the compiled unit with this index.
-    Host,
+    Host(HostStep),
 }
 
 pub(crate) struct GpuPlan {
@@ -33,9 +33,7 @@ pub(crate) struct GpuPlan {
     fallback: Option<Arc<dyn Runtime>>,
     compiled: Compiled,
     ready: Vec<Ready>,
-    /// All numbers of the plan with their byte offsets.
-    numbers: Vec<(u64, Vec<Number>)>,
-    numbers_bytes: u64,
+    numbers: Numbers,
 }
 
 /// What a slot holds during a run.
@@ -66,47 +64,36 @@ struct Run<'a> {
 
 impl GpuPlan {
     pub fn new(gpu: &Arc<Gpu>, fallback: Option<Arc<dyn Runtime>>, mut compiled: Compiled) -> Result<GpuPlan> {
-        let alignment = u64::from(gpu.limits.min_uniform_buffer_offset_alignment);
-        let mut plan_numbers: Vec<(u64, Vec<Number>)> = Vec::new();
-        let mut bytes = 0;
+        let mut numbers = Numbers::new(gpu.limits.min_uniform_buffer_offset_alignment);
         let mut prepare = |dispatch: Dispatch| -> Result<Prepared> {
             let bindings = Bindings { storage: dispatch.slots.len() as u32, uniform: !dispatch.numbers.is_empty() };
             let pipeline = gpu.pipelines.get(gpu, &dispatch.source, bindings)?;
-            let numbers = match plan_numbers.iter().find(|n| n.1 == dispatch.numbers) {
-                Some(found) => found.0,
-                None => {
-                    let at = bytes;
-                    bytes = (at + dispatch.numbers.len() as u64 * 16).next_multiple_of(alignment);
-                    plan_numbers.push((at, dispatch.numbers.clone()));
-                    at
-                }
-            };
+            let numbers = numbers.place(&dispatch.numbers);
             Ok(Prepared { dispatch, pipeline, numbers })
         };
         let mut ready = Vec::new();
-        for unit in &mut compiled.units {
+        for unit in std::mem::take(&mut compiled.units) {
             ready.push(match unit {
-                Unit::Host(_) => Ready::Host,
+                Unit::Host(step) => Ready::Host(step),
                 Unit::Kernels { plain, in_place } => Ready::Kernels {
-                    plain: std::mem::take(plain).into_iter().map(&mut prepare).collect::<Result<_>>()?,
+                    plain: plain.into_iter().map(&mut prepare).collect::<Result<_>>()?,
                     in_place: in_place
-                        .take()
                         .map(|kernels| kernels.into_iter().map(&mut prepare).collect::<Result<_>>())
                         .transpose()?,
                 },
             });
         }
-        Ok(GpuPlan { gpu: gpu.clone(), fallback, compiled, ready, numbers: plan_numbers, numbers_bytes: bytes })
+        Ok(GpuPlan { gpu: gpu.clone(), fallback, compiled, ready, numbers })
     }
 
     /// Which donations this run takes. Those of one step are taken together or not at all.
-    fn donations(&self, externals: &[BufferRef]) -> Vec<(usize, usize, usize)> {
+    fn donations(&self, externals: &[BufferRef]) -> Vec<Donation> {
         let sole = |external: usize| Arc::strong_count(&externals[external]) == 1;
         let all = &self.compiled.donations;
-        all.iter().filter(|d| all.iter().filter(|o| o.2 == d.2).all(|o| sole(o.1))).copied().collect()
+        all.iter().filter(|d| all.iter().filter(|o| o.unit == d.unit).all(|o| sole(o.external))).copied().collect()
     }
 
-    fn cells(&self, externals: &[BufferRef], donations: &[(usize, usize, usize)]) -> Result<Vec<Cell>> {
+    fn cells(&self, externals: &[BufferRef], donations: &[Donation]) -> Result<Vec<Cell>> {
         let registers: Vec<Arc<Buffer>> = self
             .compiled
             .registers
@@ -125,8 +112,8 @@ impl GpuPlan {
         };
         let place = |(slot, place): &(fovea_core::plan::Slot, Place)| match *place {
             Place::External(i) => given(i, device_bytes(slot)),
-            Place::Output(o) => match donations.iter().find(|d| d.0 == o) {
-                Some(donation) => given(donation.1, device_bytes(slot)),
+            Place::Output(o) => match donations.iter().find(|d| d.output == o) {
+                Some(donation) => given(donation.external, device_bytes(slot)),
                 None if is_native(slot.dtype) => {
                     Ok(Cell::Device(Arc::new(Buffer::take(&self.gpu, Purpose::Storage, device_bytes(slot))?)))
                 }
@@ -138,26 +125,7 @@ impl GpuPlan {
         self.compiled.slots.iter().map(place).collect()
     }
 
-    /// The run's numbers as the kernels read them.
-    fn number_bytes(&self, data: &[Datum]) -> Result<Vec<u8>> {
-        let mut out = vec![0u8; self.numbers_bytes as usize];
-        for (at, numbers) in &self.numbers {
-            for (i, number) in numbers.iter().enumerate() {
-                let to = *at as usize + i * 16;
-                for (j, word) in encode(*number, data)?.iter().enumerate() {
-                    out[to + j * 4..to + j * 4 + 4].copy_from_slice(&word.to_le_bytes());
-                }
-            }
-        }
-        Ok(out)
-    }
-
-    fn start<'a>(
-        &'a self,
-        externals: &[BufferRef],
-        donations: &[(usize, usize, usize)],
-        data: &'a [Datum],
-    ) -> Result<Run<'a>> {
+    fn start<'a>(&'a self, externals: &[BufferRef], donations: &[Donation], data: &'a [Datum]) -> Result<Run<'a>> {
         if externals.len() != self.compiled.plan.externals {
             return Err(Error::internal(format!(
                 "the plan takes {} externals, got {}",
@@ -166,7 +134,7 @@ impl GpuPlan {
             )));
         }
         let cells = self.cells(externals, donations)?;
-        let bytes = self.number_bytes(data)?;
+        let bytes = self.numbers.encode(data)?;
         let numbers = if bytes.is_empty() {
             None
         } else {
@@ -178,52 +146,21 @@ impl GpuPlan {
     }
 }
 
-/// A number as four words.
-fn encode(number: Number, data: &[Datum]) -> Result<[u32; 4]> {
-    let datum = |i: usize| {
-        data.get(i).copied().ok_or_else(|| Error::internal(format!("the plan's data lacks number {i}")))
-    };
-    match number {
-        Number::Key(i) => match datum(i)? {
-            Datum::Key { seed, offset } => {
-                Ok([seed as u32, (seed >> 32) as u32, offset as u32, (offset >> 32) as u32])
-            }
-            other => Err(Error::internal(format!("{other:?} was given where a random key is read"))),
-        },
-        Number::Scalar(i, dtype) => {
-            let value = datum(i)?;
-            let word = match (dtype, value) {
-                (DType::F32 | DType::F64, v) => (v.as_f64() as f32).to_bits(),
-                (DType::I64, Datum::Int(v)) => i32::try_from(v).map_err(|_| {
-                    Error::data(format!("i64 value {v} does not fit the GPU's 32-bit integers")).received(v.to_string())
-                })? as u32,
-                (DType::I32, Datum::Int(v)) => v as i32 as u32,
-                (DType::I32 | DType::I64, v) => v.as_f64() as i32 as u32,
-                (DType::U8, Datum::Int(v)) => u32::from(v as u8),
-                (DType::U8, v) => u32::from(v.as_f64() as u8),
-                (DType::Bool, v) => u32::from(v.as_f64() != 0.0),
-            };
-            Ok([word, 0, 0, 0])
-        }
-    }
-}
-
 impl Run<'_> {
     fn gpu(&self) -> &Arc<Gpu> {
         &self.plan.gpu
     }
 
-    fn all(&mut self, donations: &[(usize, usize, usize)]) -> Result<()> {
+    fn all(&mut self, donations: &[Donation]) -> Result<()> {
         for (index, ready) in self.plan.ready.iter().enumerate() {
-            let done = match (ready, &self.plan.compiled.units[index]) {
-                (Ready::Kernels { plain, in_place }, _) => {
-                    let donated = donations.iter().filter(|d| d.2 == index);
-                    self.recorded.extend(donated.map(|d| d.1));
-                    let over = in_place.as_ref().filter(|_| donations.iter().any(|d| d.2 == index));
-                    self.record(over.unwrap_or(plain))
+            let done = match ready {
+                Ready::Kernels { plain, in_place } => {
+                    let mut donated = donations.iter().filter(|d| d.unit == index).map(|d| d.external).peekable();
+                    let kernels = in_place.as_ref().filter(|_| donated.peek().is_some()).unwrap_or(plain);
+                    self.recorded.extend(donated);
+                    self.record(kernels)
                 }
-                (Ready::Host, Unit::Host(step)) => self.host(step),
-                (Ready::Host, Unit::Kernels { .. }) => unreachable!("made from the same units"),
+                Ready::Host(step) => self.host(index, step),
             };
             let label = self.plan.compiled.plan.labels.get(index).filter(|l| !l.is_empty());
             done.map_err(|e| match label {
@@ -271,10 +208,11 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn host(&mut self, step: &HostStep) -> Result<()> {
+    fn host(&mut self, index: usize, step: &HostStep) -> Result<()> {
         self.flush()?;
-        self.gpu().tally.fallbacks.fetch_add(1, Ordering::Relaxed);
         let plan = &self.plan.compiled.plan;
+        let label = plan.labels.get(index).cloned().unwrap_or_default();
+        *lock(&self.gpu().tally.fallbacks).entry(label).or_default() += 1;
         let whole = |slot: SlotId| Layout::contiguous(Shape::from([plan.slots[slot].elements]));
         let mut values = Vec::new();
         for &slot in &step.reads {
@@ -342,7 +280,7 @@ impl GpuPlan {
             }
         }
         if let (Some(buffer), false) = (numbers, kernel.dispatch.numbers.is_empty()) {
-            let bytes = kernel.dispatch.numbers.len() as u64 * 16;
+            let bytes = kernel.dispatch.numbers.len() as u64 * NUMBER;
             entries.push(entry(kernel.dispatch.slots.len(), buffer.raw(), kernel.numbers, bytes));
         }
         self.gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {

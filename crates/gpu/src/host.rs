@@ -53,9 +53,11 @@ pub(crate) fn touched(step: &Step) -> (Vec<SlotId>, Vec<SlotId>) {
     }
     for list in [&mut reads, &mut writes] {
         let mut seen = Vec::new();
-        list.retain(|s| !seen.contains(s) && {
-            seen.push(*s);
-            true
+        list.retain(|s| {
+            !seen.contains(s) && {
+                seen.push(*s);
+                true
+            }
         });
     }
     (reads, writes)
@@ -134,8 +136,7 @@ fn one_step(
     slots.extend(writes.iter().enumerate().map(|(i, &s)| slot_of(s, Home::Output(i))));
     let read = |s: SlotId| reads.iter().position(|&r| r == s).expect("a slot that is read");
     let written = |s: SlotId| reads.len() + writes.iter().position(|&w| w == s).expect("a slot that is written");
-    let mut steps: Vec<Step> =
-        kept.iter().map(|&s| Step::Loop(copy(plan.slots[s], read(s), written(s)))).collect();
+    let mut steps: Vec<Step> = kept.iter().map(|&s| Step::Loop(copy(plan.slots[s], read(s), written(s)))).collect();
     let view = |v: &View| View { slot: read(v.slot), layout: v.layout };
     steps.push(match step {
         Step::Loop(nest) => {
@@ -241,8 +242,7 @@ fn run_kernel(
             CpuInput { dtype: plan.slots[view.slot].dtype, layout: view.layout, bytes }
         })
         .collect();
-    let mut results: Vec<Aligned> =
-        kernel.outputs.iter().map(|o| Aligned::zeroed(o.map_or(0, size))).collect();
+    let mut results: Vec<Aligned> = kernel.outputs.iter().map(|o| Aligned::zeroed(o.map_or(0, size))).collect();
     let mut outputs: Vec<Option<CpuOutput<'_>>> = kernel
         .outputs
         .iter()

@@ -10,12 +10,15 @@ mod gemm;
 mod host;
 mod loops;
 mod memory;
+mod numbers;
 mod pipelines;
 mod reductions;
 mod runtime;
 mod space;
 mod split;
 mod transfer;
+#[cfg(test)]
+mod validation;
 mod wgsl;
 
 pub use adapters::{ALLOW_SOFTWARE, DeviceDescription};

@@ -2,8 +2,8 @@
 
 use crate::space::{Space, evaluate, write_stores};
 use crate::wgsl::{Dispatch, Source, index};
-use fovea_core::plan::{LoopNest, SlotId};
 use fovea_core::DType;
+use fovea_core::plan::{LoopNest, SlotId};
 
 const INVOCATIONS: u32 = 256;
 

@@ -4,6 +4,10 @@ use crate::context::{Gpu, lock};
 use fovea_core::Result;
 use std::collections::HashMap;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Cached pipelines at most; a program whose shapes never repeat would else keep them all.
+const MOST_PIPELINES: usize = 4096;
 
 /// What a pipeline binds: this many storage buffers, then perhaps one uniform buffer.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -21,6 +25,7 @@ pub(crate) struct Pipeline {
 
 pub(crate) struct Pipelines {
     checked: bool,
+    compiled: AtomicU64,
     by_source: Mutex<HashMap<String, Pipeline>>,
     layouts: Mutex<HashMap<Bindings, (wgpu::BindGroupLayout, wgpu::PipelineLayout)>>,
 }
@@ -28,11 +33,12 @@ pub(crate) struct Pipelines {
 impl Pipelines {
     /// `checked` compiles shaders with bounds checks.
     pub fn new(checked: bool) -> Pipelines {
-        Pipelines { checked, by_source: Mutex::default(), layouts: Mutex::default() }
+        Pipelines { checked, compiled: AtomicU64::new(0), by_source: Mutex::default(), layouts: Mutex::default() }
     }
 
-    pub fn count(&self) -> usize {
-        lock(&self.by_source).len()
+    /// Pipelines compiled so far.
+    pub fn count(&self) -> u64 {
+        self.compiled.load(Ordering::Relaxed)
     }
 
     fn layouts(&self, gpu: &Gpu, bindings: Bindings) -> (wgpu::BindGroupLayout, wgpu::PipelineLayout) {
@@ -77,7 +83,8 @@ impl Pipelines {
         }
         let made = gpu.guarded(&format!("compiling a kernel:\n{source}\n"), || {
             let (group, layout) = self.layouts(gpu, bindings);
-            let descriptor = wgpu::ShaderModuleDescriptor { label: None, source: wgpu::ShaderSource::Wgsl(source.into()) };
+            let descriptor =
+                wgpu::ShaderModuleDescriptor { label: None, source: wgpu::ShaderSource::Wgsl(source.into()) };
             let module = if self.checked {
                 gpu.device.create_shader_module(descriptor)
             } else {
@@ -99,7 +106,13 @@ impl Pipelines {
             });
             Pipeline { pipeline, layout: group }
         })?;
-        lock(&self.by_source).insert(source.to_owned(), made.clone());
+        let mut cache = lock(&self.by_source);
+        if cache.len() >= MOST_PIPELINES {
+            // Plans keep those that they use.
+            cache.clear();
+        }
+        cache.insert(source.to_owned(), made.clone());
+        self.compiled.fetch_add(1, Ordering::Relaxed);
         Ok(made)
     }
 }

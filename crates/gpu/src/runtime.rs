@@ -3,7 +3,7 @@
 use crate::adapters::{self, DeviceDescription};
 use crate::buffers::{TensorBuffer, tensor};
 use crate::compile::compile;
-use crate::context::{Counters, Gpu};
+use crate::context::{Counters, Gpu, lock};
 use crate::execute::GpuPlan;
 use crate::transfer;
 use fovea_core::device::{BufferRef, Device, Executable, Runtime};
@@ -50,6 +50,11 @@ impl GpuRuntime {
         self.gpu.counters()
     }
 
+    /// The steps that ran on the host, by label, with how often each did.
+    pub fn fallbacks(&self) -> Vec<(String, u64)> {
+        lock(&self.gpu.tally.fallbacks).iter().map(|(label, n)| (label.clone(), *n)).collect()
+    }
+
     /// Frees the device memory that is kept for reuse.
     pub fn trim(&self) {
         self.gpu.pool.trim();
@@ -78,7 +83,8 @@ impl Runtime for GpuRuntime {
     }
 
     fn compile(&self, plan: &Arc<Plan>) -> Result<Arc<dyn Executable>> {
-        let compiled = compile(plan, self.fallback.as_ref())?;
+        self.gpu.alive()?;
+        let compiled = compile(plan, self.fallback.as_ref(), None)?;
         Ok(Arc::new(GpuPlan::new(&self.gpu, self.fallback.clone(), compiled)?))
     }
 

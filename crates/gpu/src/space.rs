@@ -70,10 +70,11 @@ pub(crate) fn slots_read(nest: &LoopNest, outputs: &[usize]) -> Vec<usize> {
     let live = crate::wgsl::scalar::live(&nest.program, outputs);
     let mut slots = Vec::new();
     for (i, operand) in nest.operands.iter().enumerate() {
-        if let Operand::Tensor { slot, .. } = operand {
-            if live[i] && !slots.contains(slot) {
-                slots.push(*slot);
-            }
+        if let Operand::Tensor { slot, .. } = operand
+            && live[i]
+            && !slots.contains(slot)
+        {
+            slots.push(*slot);
         }
     }
     slots
@@ -101,7 +102,7 @@ pub(crate) fn evaluate(
         .map(|(i, operand)| match operand {
             Operand::Tensor { slot, offset, .. } if live[i] => {
                 let buffer = source.bind(*slot, operand_dtype(nest, i));
-                let at = index::offset(&format!("{offset}u"), coordinates, &space.operands[i]);
+                let at = index::offset(&source.start(*offset), coordinates, &space.operands[i]);
                 Input::Word(format!("{buffer}[{at}]"))
             }
             Operand::Tensor { .. } => Input::Word(String::new()),
@@ -125,7 +126,7 @@ pub(crate) fn write_stores(
         let store = &nest.stores[s];
         let dtype = nest.program.output_dtype(store.output);
         let buffer = source.bind(store.slot, dtype);
-        let at = index::offset(&format!("{}u", store.offset), coordinates, &space.stores[s]);
+        let at = index::offset(&source.start(store.offset), coordinates, &space.stores[s]);
         source.line(format!("{buffer}[{at}] = {};", stored(&value_of(store.output), dtype)));
     }
 }

@@ -16,7 +16,8 @@ pub(crate) type Temporary<'a> = dyn FnMut(usize, DType) -> SlotId + 'a;
 
 /// Kernels for a nest, or `None` where it can't run on the device.
 pub(crate) fn nest(nest: &LoopNest, temporary: &mut Temporary<'_>) -> Option<Vec<Dispatch>> {
-    let kept: usize = (0..nest.shape.rank()).filter(|d| !nest.reductions.axes.contains(d)).map(|d| nest.shape[d]).product();
+    let kept: usize =
+        (0..nest.shape.rank()).filter(|d| !nest.reductions.axes.contains(d)).map(|d| nest.shape[d]).product();
     if kept == 0 || nest.shape.size() == 0 && nest.reductions.items.is_empty() {
         return Some(Vec::new());
     }
@@ -56,7 +57,11 @@ pub(crate) fn nest(nest: &LoopNest, temporary: &mut Temporary<'_>) -> Option<Vec
 }
 
 fn vec_of(nest: &LoopNest, items: &[usize], stores: &[usize], temporary: &mut Temporary<'_>) -> Vec<Dispatch> {
-    if items.is_empty() { vec![loops::stores(nest, stores)] } else { reductions::reduce(nest, items, stores, temporary) }
+    if items.is_empty() {
+        vec![loops::stores(nest, stores)]
+    } else {
+        reductions::reduce(nest, items, stores, temporary)
+    }
 }
 
 /// The nest with these reductions and stores alone, and a program of what they need.
@@ -71,7 +76,8 @@ fn part(nest: &LoopNest, items: &[usize], stores: &[usize]) -> LoopNest {
         out.reductions.items = items.iter().map(|&i| nest.reductions.items[i]).collect();
     }
     let mut outputs: Vec<ValueId> = Vec::new();
-    let indices = out.stores.iter_mut().map(|s| &mut s.output).chain(out.reductions.items.iter_mut().map(|r| &mut r.output));
+    let indices =
+        out.stores.iter_mut().map(|s| &mut s.output).chain(out.reductions.items.iter_mut().map(|r| &mut r.output));
     for index in indices {
         let value = nest.program.outputs[*index];
         *index = outputs.iter().position(|o| *o == value).unwrap_or_else(|| {
@@ -86,8 +92,11 @@ fn part(nest: &LoopNest, items: &[usize], stores: &[usize]) -> LoopNest {
 
 /// Storage buffers of one kernel that does all of this.
 fn bindings(nest: &LoopNest, items: &[usize], stores: &[usize]) -> usize {
-    let outputs: Vec<usize> =
-        items.iter().map(|&i| nest.reductions.items[i].output).chain(stores.iter().map(|&s| nest.stores[s].output)).collect();
+    let outputs: Vec<usize> = items
+        .iter()
+        .map(|&i| nest.reductions.items[i].output)
+        .chain(stores.iter().map(|&s| nest.stores[s].output))
+        .collect();
     let mut slots = slots_read(nest, &outputs);
     for &s in stores {
         if !slots.contains(&nest.stores[s].slot) {
@@ -99,7 +108,12 @@ fn bindings(nest: &LoopNest, items: &[usize], stores: &[usize]) -> usize {
 
 /// Cuts the program in two: the first nest computes a prefix of the instructions into temporaries, which the second
 /// reads. The longest prefix that fits is taken, if that brings the rest closer to fitting.
-fn cut(nest: &LoopNest, items: &[usize], stores: &[usize], temporary: &mut Temporary<'_>) -> Option<(LoopNest, LoopNest)> {
+fn cut(
+    nest: &LoopNest,
+    items: &[usize],
+    stores: &[usize],
+    temporary: &mut Temporary<'_>,
+) -> Option<(LoopNest, LoopNest)> {
     if nest.shape.size() == 0 {
         return None;
     }
@@ -127,10 +141,10 @@ fn cut(nest: &LoopNest, items: &[usize], stores: &[usize], temporary: &mut Tempo
         if bindings(&suffix(nest, at, &frontier, &trial), items, stores) >= whole {
             return None;
         }
-        let slots: Vec<SlotId> =
-            frontier.iter().map(|&v| temporary(nest.shape.size(), program.dtype_of(v))).collect();
+        let slots: Vec<SlotId> = frontier.iter().map(|&v| temporary(nest.shape.size(), program.dtype_of(v))).collect();
         let strides = nest.shape.strides();
-        let stores = slots.iter().enumerate().map(|(output, &slot)| Store { output, slot, strides, offset: 0 }).collect();
+        let stores =
+            slots.iter().enumerate().map(|(output, &slot)| Store { output, slot, strides, offset: 0 }).collect();
         Some((LoopNest { stores, ..prefix }, suffix(nest, at, &frontier, &slots)))
     })
 }

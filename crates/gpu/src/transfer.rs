@@ -73,8 +73,7 @@ fn touched(layout: &Layout) -> Range<usize> {
     if layout.shape.size() == 0 {
         return layout.offset..layout.offset;
     }
-    let back: isize =
-        (0..layout.shape.rank()).map(|i| layout.strides[i].min(0) * (layout.shape[i] as isize - 1)).sum();
+    let back: isize = (0..layout.shape.rank()).map(|i| layout.strides[i].min(0) * (layout.shape[i] as isize - 1)).sum();
     (layout.offset as isize + back) as usize..layout.end()
 }
 
@@ -128,7 +127,9 @@ fn gather(words: &[u8], dtype: DType, layout: &Layout, target: &mut [u8]) {
     let words = words.as_chunks::<4>().0;
     match dtype {
         DType::F32 | DType::I32 => each(words, layout, target.as_chunks_mut::<4>().0, |w| w),
-        DType::I64 => each(words, layout, target.as_chunks_mut::<8>().0, |w| i64::from(i32::from_le_bytes(w)).to_le_bytes()),
+        DType::I64 => {
+            each(words, layout, target.as_chunks_mut::<8>().0, |w| i64::from(i32::from_le_bytes(w)).to_le_bytes())
+        }
         DType::U8 | DType::Bool => each(words, layout, target, |w| w[0]),
         DType::F64 => unreachable!("the device holds no f64"),
     }

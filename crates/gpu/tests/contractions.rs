@@ -83,6 +83,13 @@ fn matrix_products_of_views() {
     check(c.clone(), a, b);
     c.out = vec![2, 0, 1];
     check(c, a, b);
+    let product = Contraction {
+        loops: loops(&[(9, Role::Row), (11, Role::Col), (13, Role::Sum)]),
+        a: plain(&[0, 2]),
+        b: plain(&[2, 1]),
+        out: vec![0, 1],
+    };
+    check(product, row_major(&[20, 13]).slice(0, 11, 1, 9), row_major(&[30, 11]).slice(0, 3, 2, 13));
 }
 
 #[test]
@@ -217,7 +224,7 @@ impl Conv {
 #[test]
 fn convolutions() {
     let rng = &mut Rng(7);
-    for _ in 0..40 {
+    for _ in 0..16 {
         let conv = Conv::random(rng);
         let (x, w, y) = (row_major(&conv.x()), row_major(&conv.w()), row_major(&conv.y()));
         check(conv.forward(), w, x);

@@ -2,7 +2,9 @@
 
 mod common;
 
-use common::{Builder, Rng, compare, gpu, numbers, random_program, random_shape, random_walk, run, store, strides, whole};
+use common::{
+    Builder, Rng, compare, gpu, numbers, random_program, random_shape, random_walk, run, store, strides, whole,
+};
 use fovea_core::device::{BufferRef, Datum, Runtime};
 use fovea_core::plan::{LoopNest, Operand, Reductions, Step, Store};
 use fovea_core::scalar::{Expr, Prim, Program, build};
@@ -31,7 +33,12 @@ fn random_nests() {
             operands.push(Operand::Tensor { slot: b.external(DType::F32, elements), strides, offset });
         }
         let stores: Vec<Store> = (0..outputs)
-            .map(|output| Store { output, slot: b.temporary(DType::F32, shape.size()), strides: shape.strides(), offset: 0 })
+            .map(|output| Store {
+                output,
+                slot: b.temporary(DType::F32, shape.size()),
+                strides: shape.strides(),
+                offset: 0,
+            })
             .collect();
         b.step(nest(shape, operands, program, stores.clone()));
         // The second nest scatters the first one's results to outputs whose gaps were filled before.
@@ -136,7 +143,7 @@ fn in_place_within_a_plan() {
 /// An SGD step with momentum: both outputs are donated their externals.
 #[test]
 fn donated_buffers_are_overwritten_only_by_their_sole_owner() {
-    let Some(gpu) = gpu() else { return };
+    let Some(gpu) = common::open() else { return };
     let shape = Shape::from([1000]);
     let mut b = Builder::default();
     let [p, g, m] = [0; 3].map(|_| b.external(DType::F32, 1000));
@@ -210,6 +217,24 @@ fn many_slots_are_cut_into_kernels() {
         compare(gpu, &b.build(), &externals, &[], 1e-5);
         assert_eq!(gpu.counters().fallbacks, before);
     }
+}
+
+/// Slices that start elsewhere are the same kernel.
+#[test]
+fn where_a_slice_starts_compiles_nothing() {
+    let Some(gpu) = common::open() else { return };
+    let shape = Shape::from([5, 3]);
+    let bytes = [Rng(6).elements(DType::F32, 300)];
+    let mut pipelines = Vec::new();
+    for start in [1, 2, 100] {
+        let mut b = Builder::default();
+        let operand = Operand::Tensor { slot: b.external(DType::F32, 300), strides: strides(&[10, 1]), offset: start };
+        let stores = vec![store(0, b.output(DType::F32, 15), shape)];
+        b.step(nest(shape, vec![operand], build(&[DType::F32], |x| vec![&x[0] + 1.0]), stores));
+        compare(&gpu, &b.build(), &bytes, &[], 0.0);
+        pipelines.push(gpu.counters().pipelines);
+    }
+    assert_eq!(pipelines, [1, 1, 1]);
 }
 
 /// A plan's data changes from run to run without compiling again.

@@ -3,9 +3,7 @@
 
 mod common;
 
-use common::{
-    Builder, Rng, compare, f32s, gpu, numbers, random_program, random_shape, random_walk, run, store, whole,
-};
+use common::{Builder, Rng, compare, f32s, gpu, numbers, random_program, random_shape, random_walk, run, store, whole};
 use fovea_core::op::Monoid;
 use fovea_core::plan::{LoopNest, Operand, Plan, Reduce, Reductions, Step};
 use fovea_core::scalar::Program;
@@ -170,7 +168,7 @@ fn nan_infinities_and_zeros() {
     ];
     let bytes = f32s(rows.as_flattened());
     for monoid in [Monoid::Max, Monoid::Min, Monoid::ArgMax, Monoid::ArgMin] {
-        compare(gpu, &plain(Shape::from([6, 4]), &[1], monoid, DType::F32), &[bytes.clone()], &[], 0.0);
+        compare(gpu, &plain(Shape::from([6, 4]), &[1], monoid, DType::F32), std::slice::from_ref(&bytes), &[], 0.0);
     }
 }
 

@@ -128,6 +128,7 @@ fn f64_steps_fall_back() {
     let got = run(&gpu, &plan, &bytes, &[]);
     assert_eq!(got, run(&HostRuntime, &plan, &bytes, &[]));
     assert_eq!(gpu.counters().fallbacks, 3);
+    assert_eq!(gpu.fallbacks(), [1, 2, 3].map(|i| (format!("step{i}"), 1)));
     assert_eq!(gpu.counters().dispatches, 1);
 }
 
@@ -198,10 +199,10 @@ impl Op for Twice {
         let mask = args.inputs[1].contiguous::<u8>().expect("a contiguous mask").to_vec();
         let (rows, cols) = (x.layout.shape[0], x.layout.shape[1]);
         if let Some(y) = &mut args.outputs[0] {
-            for i in 0..rows * cols {
+            for (i, flag) in mask.iter().enumerate() {
                 let [r, c] = [i / cols, i % cols];
                 let at = x.layout.offset as isize + r as isize * x.layout.strides[0] + c as isize * x.layout.strides[1];
-                y.elements::<f32>()[i] = x.elements::<f32>()[at as usize] * 2.0 + f32::from(mask[i]);
+                y.elements::<f32>()[i] = x.elements::<f32>()[at as usize] * 2.0 + f32::from(*flag);
             }
         }
         if let Some(n) = &mut args.outputs[1] {
@@ -242,10 +243,7 @@ fn twice(native: bool, count: bool) -> Arc<Plan> {
     let types = vec![TensorType::new(DType::F32, [20, 10]), TensorType::new(DType::Bool, [20, 10])];
     b.step(Step::Kernel(KernelStep {
         op: Arc::new(Twice { native }),
-        inputs: vec![
-            View { slot: x, layout },
-            View { slot: mask, layout: Layout::contiguous(Shape::from([20, 10])) },
-        ],
+        inputs: vec![View { slot: x, layout }, View { slot: mask, layout: Layout::contiguous(Shape::from([20, 10])) }],
         output_types: vec![types[0], TensorType::new(DType::I32, [1])],
         input_types: types,
         outputs: vec![Some(y), n],

@@ -34,7 +34,7 @@ pub fn graph() -> Graph {
 pub fn leaf(graph: &mut Graph, dtype: DType, shape: impl Into<Shape>) -> Val {
     let cell = Cell::new(0, graph.account());
     let leaf = graph.leaf(TensorType::new(dtype, shape), cell, Device::Cpu, dtype.is_float()).unwrap();
-    graph.add_handle(leaf);
+    graph.retain(leaf);
     leaf
 }
 

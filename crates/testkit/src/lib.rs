@@ -1,6 +1,8 @@
 //! Runs every op on every backend, random programs, and the rules of the graph: the tests' common ground.
 
+pub mod gradcheck;
 pub mod reference;
+pub mod samples;
 pub mod session;
 pub mod values;
 pub mod views;

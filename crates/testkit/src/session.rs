@@ -114,33 +114,34 @@ impl Session {
 
     /// The values as a sample's arrangement says: row-major, or a view of a leaf that lies otherwise. The elements of
     /// that leaf which the view doesn't show are NaN (or 77), so that reading one shows.
-    pub fn arranged(&mut self, ty: TensorType, values: &[f64], arrangement: Arrangement) -> Result<Val> {
+    /// A gradient can be asked for with `grad`.
+    pub fn arranged(&mut self, ty: TensorType, values: &[f64], how: Arrangement, grad: bool) -> Result<Val> {
         let TensorType { dtype, shape } = ty;
         let rank = shape.rank();
-        match arrangement {
-            _ if rank == 0 => self.leaf(dtype, shape, values),
-            Arrangement::Contiguous => self.leaf(dtype, shape, values),
+        let leaf = match how {
+            _ if rank == 0 => self.leaf(dtype, shape, values)?,
+            Arrangement::Contiguous => self.leaf(dtype, shape, values)?,
             Arrangement::Reversed => {
                 let axes: Vec<usize> = (0..rank).rev().collect();
-                let stored: Shape = axes.iter().map(|&a| shape[a]).collect();
-                let order = fovea_core::Layout::contiguous(shape).permute(&axes);
-                let moved: Vec<f64> = crate::reference::walk(&order).map(|i| values[i]).collect();
-                let leaf = self.leaf(dtype, stored, &moved)?;
-                self.view(Permute { axes }, leaf)
+                let stored = fovea_core::Layout::contiguous(shape).permute(&axes);
+                let moved: Vec<f64> = crate::reference::walk(&stored).map(|i| values[i]).collect();
+                self.leaf(dtype, stored.shape, &moved)?
             }
             Arrangement::Strided => {
                 let hidden = if dtype.is_float() { f64::NAN } else { 77.0 };
-                let last = rank - 1;
-                let stored = shape.with(last, shape[last] * 2);
                 let spread: Vec<f64> = values.iter().flat_map(|&v| [v, hidden]).collect();
-                let leaf = self.leaf(dtype, stored, &spread)?;
-                self.view(EverySecond {}, leaf)
+                self.leaf(dtype, shape.with(rank - 1, shape[rank - 1] * 2), &spread)?
             }
+        };
+        if grad {
+            self.graph.set_requires_grad(leaf, true)?;
         }
-    }
-
-    fn view<O: Op>(&mut self, op: O, leaf: Val) -> Result<Val> {
-        let view = self.apply(op, &[leaf])?;
+        let view = match how {
+            _ if rank == 0 => return Ok(leaf),
+            Arrangement::Contiguous => return Ok(leaf),
+            Arrangement::Reversed => self.apply(Permute { axes: (0..rank).rev().collect() }, &[leaf])?,
+            Arrangement::Strided => self.apply(EverySecond {}, &[leaf])?,
+        };
         self.forget(leaf);
         Ok(view)
     }

@@ -19,12 +19,16 @@ pub fn describe(ops: &[OpDef]) -> Value {
                     "optional": i.optional,
                     "variadic": i.variadic,
                 })).collect::<Vec<_>>(),
-                "attributes": op.attributes.iter().filter(|a| a.kind != AttrKind::Given).map(attribute).collect::<Vec<_>>(),
+                "attributes": attributes(op.attributes),
                 "outputs": op.outputs,
             })
         })
         .collect();
     json!({ "ops": list })
+}
+
+fn attributes(schema: &[AttrSchema]) -> Vec<Value> {
+    schema.iter().filter(|a| a.kind != AttrKind::Given).map(attribute).collect()
 }
 
 fn attribute(a: &AttrSchema) -> Value {

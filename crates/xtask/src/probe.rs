@@ -109,8 +109,8 @@ fn probe(sample: &DynSample) -> Result<(usize, Gpu)> {
         inputs.push(leaf(&mut graph, TensorType { dtype, shape: input.shape })?);
     }
     let outputs = graph.record(&sample.op, &inputs)?;
-    // Held as by handles, so that planning doesn't free them.
-    outputs.iter().for_each(|&v| graph.add_handle(v));
+    // Held, so that planning doesn't free them.
+    outputs.iter().for_each(|&v| graph.retain(v));
     plan(&mut graph, &outputs)?;
     if !planner.native() {
         return Ok((order(&mut graph, sample, &outputs, &inputs)?, Gpu::Fallback));
@@ -124,7 +124,6 @@ fn order(graph: &mut Graph, sample: &DynSample, outputs: &[Val], inputs: &[Val])
     if !sample.differentiable {
         return Ok(0);
     }
-    eprintln!("{} {:?} {:?}", outputs.len(), graph.requires_grad(outputs[0]), inputs.iter().map(|v| graph.requires_grad(*v)).collect::<Vec<_>>());
     let first = gradients(graph, outputs, inputs)?;
     if first.is_empty() {
         return Ok(0);
@@ -138,7 +137,7 @@ fn leaf(graph: &mut Graph, ty: TensorType) -> Result<Val> {
     let buffer: BufferRef = Arc::new(NoBytes);
     let cell = Cell::ready(buffer, 0, graph.account());
     let leaf = graph.leaf(ty, cell, Device::Cpu, ty.dtype.is_float())?;
-    graph.add_handle(leaf);
+    graph.retain(leaf);
     Ok(leaf)
 }
 

@@ -6,8 +6,10 @@ use fovea_core::op::OpDef;
 use fovea_core::sample::{DynSample, SampleInput};
 use serde_json::{Value, json};
 
-/// `{ floatTypes, ops: [{ op, samples: [{ index, name, attributes, inputs, differentiable, tolerance }] }] }`. An input's
-/// dtype is null for the float type under test; values that JSON has no numbers for are strings ("inf", "-inf", "nan").
+/// `{ floatTypes, ops: [{ op, samples: [{ index, name, attributes, inputs, differentiable, tolerance }] }] }`.
+///
+/// An input's dtype is null for the float type under test; values that JSON has no numbers for are strings ("inf",
+/// "-inf", "nan").
 pub fn samples(ops: &[OpDef]) -> Value {
     let list: Vec<Value> = ops
         .iter()

@@ -193,7 +193,7 @@ impl Graph {
     }
 
     /// Inputs through which a gradient flows.
-    fn gradient_inputs(&self, id: u32) -> &[Val] {
+    pub(super) fn gradient_inputs(&self, id: u32) -> &[Val] {
         let node = self.node(id);
         match node.kind {
             Kind::Leaf | Kind::Number(_) | Kind::Free | Kind::Stale(_) => &[],

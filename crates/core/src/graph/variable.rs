@@ -260,20 +260,26 @@ impl Graph {
         }
     }
 
+    /// Makes a value that no gradient flows into a leaf that asks for one, or takes that back.
     pub fn set_requires_grad(&mut self, val: Val, on: bool) -> Result<()> {
         let ty = self.ty(val);
-        let node = self.node_mut(val.node);
-        if !matches!(node.kind, Kind::Leaf) {
+        if matches!(self.node(val.node).kind, Kind::Alias(Alias::Version(_)))
+            || self.gradient_inputs(val.node).iter().any(|&v| self.requires_grad(v))
+        {
             return Err(Error::argument(
                 "requiresGrad can be set on leaves only; use detach() to stop a gradient at a computed value",
             )
-            .at("requiresGrad"));
+            .at("requiresGrad")
+            .expected("a value that no gradient flows into"));
         }
         if on && !ty.dtype.is_float() {
             return Err(Error::dtype(format!("only floating-point tensors can require gradients, got {}", ty.dtype))
-                .at("requiresGrad"));
+                .at("requiresGrad")
+                .expected("f32 or f64")
+                .received(ty.dtype.name()));
         }
         let bits = flag::REQUIRES_GRAD | flag::RETAINS_GRAD;
+        let node = self.node_mut(val.node);
         node.flags = if on { node.flags | bits } else { node.flags & !bits };
         Ok(())
     }

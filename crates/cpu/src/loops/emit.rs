@@ -159,9 +159,9 @@ impl Lowering<'_> {
         self.task.policy == Policy::Rows && steps[..steps.len() - 1].iter().all(|&s| s == 0)
     }
 
-    /// The dense store that a step may write its value to at once.
+    /// The dense store that a step may write its value into at once.
     fn direct_store(&self, step: Step, value: usize) -> Option<u16> {
-        if matches!(step, Step::Gather(_)) {
+        if self.is_hoisted(step) {
             return None;
         }
         let stores = self.task.stores.iter();

@@ -77,7 +77,7 @@ pub fn lower(task: &Task<'_>) -> Result<Code> {
         gathered: vec![false; values],
     };
     lowering.classify()?;
-    lowering.schedule()?;
+    lowering.schedule();
     lowering.emit()
 }
 
@@ -195,7 +195,13 @@ impl Lowering<'_> {
     /// Makes the value readable: gathers an operand that isn't dense.
     fn load(&mut self, value: usize) {
         let Some(access) = self.operand(value) else { return };
-        if self.reach[value] == Reach::Element && !self.gathered[value] && !self.direct(access) {
+        if self.reach[value] == Reach::Element && !self.direct(access) {
+            self.gather(value);
+        }
+    }
+
+    fn gather(&mut self, value: usize) {
+        if !self.gathered[value] {
             self.gathered[value] = true;
             self.steps.push(Step::Gather(value));
         }
@@ -222,15 +228,25 @@ impl Lowering<'_> {
     /// Whether the reduction of this value reads operand memory itself.
     pub(super) fn reads_memory(&self, value: usize) -> Option<u16> {
         let access = self.operand(value)?;
-        let space = self.task.space;
-        let overwritten = self.task.stores.iter().any(|&(_, s)| space.accesses[s as usize] == space.accesses[access as usize]);
-        let suits = self.task.strided_sources && space.accesses[access as usize].inner() == 1;
-        (suits && !overwritten && self.reach[value] == Reach::Element).then_some(access)
+        let suits = self.task.strided_sources && self.task.space.accesses[access as usize].inner() == 1;
+        (suits && !self.is_overwritten(access) && self.reach[value] == Reach::Element).then_some(access)
+    }
+
+    /// Whether a store may go over the elements of an operand.
+    fn is_overwritten(&self, access: u16) -> bool {
+        let accesses = &self.task.space.accesses;
+        self.task.stores.iter().any(|&(_, s)| accesses[s as usize] == accesses[access as usize])
     }
 
     /// Puts loads, instructions and stores in order.
-    fn schedule(&mut self) -> Result<()> {
+    fn schedule(&mut self) {
         let task = self.task;
+        // Operands that are outputs themselves are read last: where a store goes over them they are loaded first.
+        for value in task.program.outputs.iter().map(|&o| usize::from(o)) {
+            if self.operand(value).is_some_and(|a| self.is_overwritten(a)) && self.reach[value] == Reach::Element {
+                self.gather(value);
+            }
+        }
         for (i, instr) in task.program.instrs.iter().enumerate() {
             let value = self.inputs() + i;
             if self.reach[value] == Reach::Run {
@@ -267,7 +283,6 @@ impl Lowering<'_> {
         for &(at, number) in placed.iter().rev() {
             self.steps.insert(at, Step::Store(number));
         }
-        Ok(())
     }
 
     pub(super) fn writes(&self, step: Step) -> Option<usize> {

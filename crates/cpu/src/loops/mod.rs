@@ -19,6 +19,7 @@ mod space;
 mod strided;
 #[cfg(test)]
 mod tests;
+mod transpose;
 
 use crate::isa::{Isa, isa};
 use elementwise::Elementwise;

@@ -60,14 +60,12 @@ pub struct Piece {
 pub struct Space {
     /// Sizes, outermost first; at least one dimension.
     pub dims: SmallVec<[usize; 8]>,
-    /// The group that each dimension belongs to; dimensions of different groups are never merged.
-    pub groups: SmallVec<[u8; 8]>,
     pub accesses: Vec<Access>,
 }
 
 impl Space {
     /// Walks `shape` in `order` (outermost first; dimensions of size one may be left out). `accesses` have one step
-    /// for each dimension of `shape`.
+    /// for each dimension of `shape`. Dimensions of different groups are never merged.
     pub fn new(shape: &[usize], order: &[usize], group: &dyn Fn(usize) -> u8, accesses: &[Access]) -> Space {
         let mut dims: SmallVec<[usize; 8]> = SmallVec::new();
         let mut groups: SmallVec<[u8; 8]> = SmallVec::new();
@@ -96,7 +94,6 @@ impl Space {
         }
         if dims.is_empty() {
             dims.push(1);
-            groups.push(order.last().map_or(0, |&axis| group(axis)));
             steps.iter_mut().for_each(|s| s.push(0));
         }
         let accesses = accesses
@@ -112,7 +109,7 @@ impl Space {
                 Access { steps, linear, ..a.clone() }
             })
             .collect();
-        Space { dims, groups, accesses }
+        Space { dims, accesses }
     }
 
     /// Length of a row.

@@ -1,6 +1,7 @@
 //! Copies between strided memory and registers.
 
 use super::space::Piece;
+use super::transpose;
 use std::cmp::Ordering;
 use std::mem::MaybeUninit;
 
@@ -76,11 +77,45 @@ unsafe fn copy_typed<T: Copy>(dst: *mut T, src: *const T, steps: Steps, rows: us
     };
     // SAFETY: the caller's; turning swaps rows and columns.
     unsafe {
+        let across = size_of::<T>() == 4 && (dst_col, src_row) == (1, 1) && src_col > 1;
+        let turned = size_of::<T>() == 4 && (dst_row, src_col) == (1, 1) && src_row > 1;
+        if across || turned {
+            let (d, s) = (dst.cast::<u8>(), src.cast::<u8>());
+            let (down, along) = if across {
+                transpose::blocks(d, dst_row, s, src_col, rows, cols)
+            } else {
+                let (along, down) = transpose::blocks(d, dst_col, s, src_row, cols, rows);
+                (down, along)
+            };
+            // What whole blocks left: to the right of them, and below.
+            let right = (dst.offset(along as isize * dst_col), src.offset(along as isize * src_col));
+            let below = (dst.offset(down as isize * dst_row), src.offset(down as isize * src_row));
+            lines(right.0, right.1, steps, down, cols - along);
+            return lines(below.0, below.1, steps, rows - down, cols);
+        }
         if turn {
             lines(dst, src, Steps { dst_row: dst_col, dst_col: dst_row, src_row: src_col, src_col: src_row }, cols, rows);
         } else {
             lines(dst, src, steps, rows, cols);
         }
+    }
+}
+
+/// Copies a few dense elements without a call.
+///
+/// # Safety
+/// As [`copy`].
+#[inline(always)]
+unsafe fn short<T: Copy>(dst: *mut T, src: *const T, n: usize) {
+    let mut at = 0;
+    while at + 16 <= n {
+        // SAFETY: at + 16 <= n.
+        unsafe { *dst.add(at).cast::<[T; 16]>() = *src.add(at).cast::<[T; 16]>() };
+        at += 16;
+    }
+    for at in at..n {
+        // SAFETY: at < n.
+        unsafe { *dst.add(at) = *src.add(at) };
     }
 }
 
@@ -94,8 +129,8 @@ unsafe fn lines<T: Copy>(dst: *mut T, src: *const T, steps: Steps, rows: usize, 
         // SAFETY: so do its columns.
         unsafe {
             match (dst_col, src_col) {
-                (1, 1) if cols > 16 => std::ptr::copy(s, d, cols),
-                (1, 1) => (0..cols).for_each(|c| *d.add(c) = *s.add(c)),
+                (1, 1) if cols > 256 => std::ptr::copy(s, d, cols),
+                (1, 1) => short(d, s, cols),
                 (1, 0) => {
                     let x = *s;
                     (0..cols).for_each(|c| *d.add(c) = x);

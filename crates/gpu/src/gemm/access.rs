@@ -19,7 +19,9 @@ struct Test {
 pub(crate) struct Operand {
     /// Coefficient of each loop in the linear part of the offset.
     linear: Vec<isize>,
+    /// Constant part of the offset, without the view's own.
     start: isize,
+    view: usize,
     tests: Vec<Test>,
     access: Access,
     /// The loops of the result that this operand has, and the summed ones.
@@ -46,7 +48,7 @@ impl Operand {
     pub fn new(contraction: &Contraction, access: &Access, view: &View, outer: Role) -> Operand {
         let sizes: Vec<usize> = contraction.loops.iter().map(|l| l.size).collect();
         let mut linear = vec![0isize; sizes.len()];
-        let mut start = view.layout.offset as isize;
+        let mut start = 0;
         let mut tests = Vec::new();
         for (dimension, coord) in access.iter().enumerate() {
             let (size, stride) = (view.layout.shape[dimension], view.layout.strides[dimension]);
@@ -68,6 +70,7 @@ impl Operand {
         Operand {
             linear,
             start,
+            view: view.layout.offset,
             tests,
             access: access.clone(),
             outer: contraction.loops_of(outer),
@@ -113,7 +116,10 @@ impl Operand {
         let sizes: Vec<usize> = loops.iter().map(|&l| self.sizes[l]).collect();
         let names = index::coordinates(source, number, &sizes);
         let start = if with_start { self.start } else { 0 };
-        let offset = self.combine(start, loops, &names, &|l| self.linear[l]);
+        let mut offset = self.combine(start, loops, &names, &|l| self.linear[l]);
+        if with_start && self.view != 0 {
+            offset = format!("{offset} + i32({})", source.start(self.view));
+        }
         let offset = source.bound("o", offset);
         let coordinates = self
             .tests
@@ -153,7 +159,8 @@ impl Operand {
             if t.divisor == 1 {
                 conditions.push(format!("u32({x}) < {}u", t.size));
             } else {
-                conditions.push(format!("{x} >= 0i && u32({x}) % {0}u == 0u && u32({x}) / {0}u < {1}u", t.divisor, t.size));
+                conditions
+                    .push(format!("{x} >= 0i && u32({x}) % {0}u == 0u && u32({x}) / {0}u < {1}u", t.divisor, t.size));
                 at = format!("{at} + i32(u32({x}) / {}u) * {}", t.divisor, signed(t.stride));
             }
         }

@@ -2,6 +2,8 @@
 //! registers, operands read through their accesses (virtual im2col), long sums of few results split among workgroups.
 
 mod access;
+#[cfg(test)]
+mod tests;
 mod tile;
 
 use crate::loops::fill;
@@ -12,6 +14,8 @@ use fovea_core::DType;
 use fovea_core::contraction::{Contraction, Role};
 use fovea_core::plan::{SlotId, View};
 use std::fmt::Write;
+#[cfg(test)]
+pub(crate) use tile::TILES;
 pub(crate) use tile::Tile;
 
 /// Extents of a contraction: results are `batch` matrices of `rows` × `cols`, each a sum of `sum` products.
@@ -47,10 +51,7 @@ pub(crate) fn contract(
     let splits = sum.div_ceil(share);
     let results = batch * rows * cols;
     let parts = temporary(results * splits, DType::F32);
-    vec![
-        kernel(contraction, a, b, parts, tile, extents, share),
-        sum_of_parts(results, splits, parts, out),
-    ]
+    vec![kernel(contraction, a, b, parts, tile, extents, share), sum_of_parts(results, splits, parts, out)]
 }
 
 /// Strides of the result's dimensions by loop.
@@ -65,7 +66,15 @@ fn out_strides(contraction: &Contraction) -> Vec<isize> {
 }
 
 /// Computes `share` terms of each result; with several shares the results of each lie one after another.
-fn kernel(contraction: &Contraction, a: &View, b: &View, out: SlotId, tile: Tile, extents: Extents, share: usize) -> Dispatch {
+fn kernel(
+    contraction: &Contraction,
+    a: &View,
+    b: &View,
+    out: SlotId,
+    tile: Tile,
+    extents: Extents,
+    share: usize,
+) -> Dispatch {
     let Extents { batch, rows, cols, sum } = extents;
     let splits = sum.div_ceil(share).max(1);
     let (tiles_m, tiles_n) = (rows.div_ceil(tile.rows), cols.div_ceil(tile.cols));
@@ -88,7 +97,8 @@ fn kernel(contraction: &Contraction, a: &View, b: &View, out: SlotId, tile: Tile
         Side::new(s, Operand::new(contraction, &contraction.b, b, Role::Col), b.slot, "b", tile.cols, cols, &tile),
     ];
     let ragged = !sum.is_multiple_of(tile.depth);
-    let parts: Vec<Vec<Part>> = sides.iter().zip(["m0", "n0"]).map(|(side, base)| side.outer_parts(s, &z, base)).collect();
+    let parts: Vec<Vec<Part>> =
+        sides.iter().zip(["m0", "n0"]).map(|(side, base)| side.outer_parts(s, &z, base)).collect();
     for i in 0..tile.micro_rows {
         for q in 0..tile.micro_cols / 4 {
             s.line(format!("var c{i}q{q} = vec4<f32>();"));
@@ -123,7 +133,15 @@ struct Side {
 }
 
 impl Side {
-    fn new(s: &mut Source, operand: Operand, slot: SlotId, name: &'static str, size: usize, extent: usize, tile: &Tile) -> Side {
+    fn new(
+        s: &mut Source,
+        operand: Operand,
+        slot: SlotId,
+        name: &'static str,
+        size: usize,
+        extent: usize,
+        tile: &Tile,
+    ) -> Side {
         let (quads, pitch) = (size / 4, size / 4 + 1);
         s.share(&format!("tile_{name}"), "vec4<f32>", 16, (pitch * tile.depth) as u32);
         let buffer = s.bind(slot, DType::F32);
@@ -182,7 +200,8 @@ impl Side {
             }
             let sum = sum.as_ref().expect("made above");
             let first = if self.along_sum { i * 4 } else { 0 };
-            let e: Vec<String> = (first..first + 4).map(|j| self.operand.load(s, &self.buffer, &parts[j], sum)).collect();
+            let e: Vec<String> =
+                (first..first + 4).map(|j| self.operand.load(s, &self.buffer, &parts[j], sum)).collect();
             s.line(format!("tile_{}[{depth} * {}u + {quad}] = vec4<f32>({});", self.name, self.pitch, e.join(", ")));
         }
     }
@@ -208,7 +227,14 @@ fn multiply(s: &mut Source, sides: &[Side; 2], tile: &Tile) {
 }
 
 /// Stores of this invocation's accumulators.
-fn write_results(s: &mut Source, contraction: &Contraction, out: SlotId, tile: &Tile, extents: Extents, at: (&str, &str)) {
+fn write_results(
+    s: &mut Source,
+    contraction: &Contraction,
+    out: SlotId,
+    tile: &Tile,
+    extents: Extents,
+    at: (&str, &str),
+) {
     let Extents { batch, rows, cols, .. } = extents;
     let buffer = s.bind(out, DType::F32);
     let strides = out_strides(contraction);

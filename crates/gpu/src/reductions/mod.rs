@@ -37,10 +37,17 @@ pub(crate) fn reduce(
     let accumulators: Vec<Accumulator> = items.iter().map(|&i| accumulator(nest, i)).collect();
     let results: Vec<SlotId> = items.iter().map(|&i| nest.reductions.items[i].slot).collect();
     let split = sharing.splits > 1;
-    let shares: Vec<Vec<SlotId>> = accumulators
-        .iter()
-        .map(|a| if split { a.parts().iter().map(|p| temporary(outputs * sharing.splits, p.1)).collect() } else { vec![] })
-        .collect();
+    let shares: Vec<Vec<SlotId>> =
+        accumulators
+            .iter()
+            .map(|a| {
+                if split {
+                    a.parts().iter().map(|p| temporary(outputs * sharing.splits, p.1)).collect()
+                } else {
+                    vec![]
+                }
+            })
+            .collect();
 
     let mut kernel = Fold::new(sharing, outputs, space.extent(true), &accumulators);
     if kernel.reduced == 0 {
@@ -84,7 +91,11 @@ pub(crate) fn reduce(
         .collect();
     kernel.close_loop(&lifted);
     let first = kernel.end(&results, &shares);
-    if split { vec![first, second_stage(outputs, sharing.splits, &accumulators, &results, &shares)] } else { vec![first] }
+    if split {
+        vec![first, second_stage(outputs, sharing.splits, &accumulators, &results, &shares)]
+    } else {
+        vec![first]
+    }
 }
 
 /// Sums `splits` partial results laid out as [splits, outputs] into `result`.
@@ -139,19 +150,16 @@ impl Fold<'_> {
         let across = self.outputs.div_ceil(columns);
         let source = &mut self.source;
         source.line(format!("if (group >= {}u) {{ return; }}", across * splits));
-        let (tile, share) = if splits > 1 { (format!("group % {across}u"), format!("group / {across}u")) } else { ("group".into(), "0u".into()) };
-        source.line(format!("let share = {share};"));
-        if columns == 1 {
-            source.line(format!("let column = {tile};"));
+        let (tile, share) = if splits > 1 {
+            (format!("group % {across}u"), format!("group / {across}u"))
         } else {
-            source.line(format!("let wide = ({tile}) * {columns}u + lane % {columns}u;"));
-            source.line(format!("let inside = wide < {}u;", self.outputs));
-            source.line(format!("let column = min(wide, {}u);", self.outputs - 1));
-        }
-        if columns == 1 {
-            source.line("let inside = true;");
-        }
-        source.line(if columns == 1 { "let row = lane;".to_owned() } else { format!("let row = lane / {columns}u;") });
+            ("group".into(), "0u".into())
+        };
+        source.line(format!("let share = {share};"));
+        source.line(format!("let wide = ({tile}) * {columns}u + lane % {columns}u;"));
+        source.line(format!("let inside = wide < {}u;", self.outputs));
+        source.line(format!("let column = min(wide, {}u);", self.outputs - 1));
+        source.line(format!("let row = lane / {columns}u;"));
         for (a, accumulator) in self.accumulators.iter().enumerate() {
             for (p, (identity, (kind, _))) in accumulator.identity().iter().zip(accumulator.parts()).enumerate() {
                 source.line(format!("var a{a}p{p}: {kind} = {identity};"));

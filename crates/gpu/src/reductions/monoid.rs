@@ -90,7 +90,9 @@ impl Accumulator {
                 let (i, j) = (&into[1], &from[1]);
                 let key = source.bound("k", b);
                 let place = source.bound("p", j);
-                source.line(format!("if ({key} > {a} || ({key} == {a} && {place} < {i})) {{ {a} = {key}; {i} = {place}; }}"));
+                source.line(format!(
+                    "if ({key} > {a} || ({key} == {a} && {place} < {i})) {{ {a} = {key}; {i} = {place}; }}"
+                ));
             }
         }
     }

@@ -18,6 +18,9 @@ pub(crate) enum Number {
     Scalar(usize, DType),
     /// Philox key at datum `.0`.
     Key(usize),
+    /// A number of the kernel itself that would else be in its text, such as where a slice starts: kernels that differ
+    /// in nothing else share their pipeline.
+    Word(u32),
 }
 
 /// One kernel launch over slots.
@@ -88,6 +91,15 @@ impl Source {
         format!("data[{index}]")
     }
 
+    /// A slot's start as an expression of type u32.
+    pub fn start(&mut self, offset: usize) -> String {
+        if offset == 0 {
+            return "0u".into();
+        }
+        self.numbers.push(Number::Word(offset as u32));
+        format!("data[{}].x", self.numbers.len() - 1)
+    }
+
     /// The name of a library function, which is then included.
     pub fn call(&mut self, function: &'static str) -> &'static str {
         self.functions.insert(function);
@@ -118,11 +130,6 @@ impl Source {
         let name = self.fresh(prefix);
         self.line(format!("let {name} = {};", value.as_ref()));
         name
-    }
-
-    /// Storage buffers bound so far.
-    pub fn bindings(&self) -> usize {
-        self.slots.len()
     }
 
     /// The finished kernel: `groups` workgroups of `invocations`. The body finds its workgroup's number in `group`

@@ -84,7 +84,11 @@ fn literal(source: &mut Source, value: f64, dtype: DType) -> String {
     match dtype {
         DType::F32 | DType::F64 => {
             let v = value as f32;
-            if v.is_normal() || v == 0.0 { format!("{v:e}f") } else { format!("{}(0x{:08x}u)", source.call("from_bits"), v.to_bits()) }
+            if v.is_normal() || v == 0.0 {
+                format!("{v:e}f")
+            } else {
+                format!("{}(0x{:08x}u)", source.call("from_bits"), v.to_bits())
+            }
         }
         DType::I32 | DType::I64 => match value as i32 {
             i32::MIN => "bitcast<i32>(0x80000000u)".into(),

@@ -72,7 +72,8 @@ fn wins(new: f64, old: f64, larger: bool) -> bool {
 
 fn reduce(monoid: Monoid, values: &[Value], dtype: DType) -> Value {
     let float = dtype.is_float();
-    let fold_float = |f: fn(f64, f64) -> f64, start: f64| Value::Float(values.iter().fold(start, |a, v| f(a, v.float())));
+    let fold_float =
+        |f: fn(f64, f64) -> f64, start: f64| Value::Float(values.iter().fold(start, |a, v| f(a, v.float())));
     let fold_int = |f: fn(i64, i64) -> i64, start: i64| Value::Int(values.iter().fold(start, |a, v| f(a, v.int())));
     let best = |larger: bool| {
         (0..values.len()).fold(None, |b: Option<usize>, i| match b {
@@ -198,7 +199,11 @@ fn run_kernel(plan: &Plan, kernel: &KernelStep, memory: &mut Memory) -> Result<(
         .inputs
         .iter()
         .zip(&copies)
-        .map(|(v, m)| CpuInput { dtype: plan.slots[v.slot].dtype, layout: v.layout, bytes: &bytes_of(m)[..size(v.slot)] })
+        .map(|(v, m)| CpuInput {
+            dtype: plan.slots[v.slot].dtype,
+            layout: v.layout,
+            bytes: &bytes_of(m)[..size(v.slot)],
+        })
         .collect();
     let mut results: Vec<Vec<u64>> =
         kernel.outputs.iter().map(|o| o.map_or(vec![], |s| vec![0; memory[s].len()])).collect();
@@ -241,7 +246,9 @@ impl Executable for HostPlan {
         for step in &plan.steps {
             match step {
                 Step::Loop(nest) => run_loop(plan, nest, &mut memory, data),
-                Step::Contract { contraction, a, b, out } => run_contraction(plan, contraction, a, b, *out, &mut memory),
+                Step::Contract { contraction, a, b, out } => {
+                    run_contraction(plan, contraction, a, b, *out, &mut memory)
+                }
                 Step::Kernel(kernel) => run_kernel(plan, kernel, &mut memory)
                     .map_err(|error| RunFailure { error, survivors: externals.iter().cloned().map(Some).collect() })?,
             }

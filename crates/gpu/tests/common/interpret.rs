@@ -101,7 +101,13 @@ pub fn erf(x: f64) -> f64 {
 fn pow_int(base: i64, exponent: i64) -> i64 {
     match (base, exponent) {
         (1, _) => 1,
-        (-1, e) => if e % 2 == 0 { 1 } else { -1 },
+        (-1, e) => {
+            if e % 2 == 0 {
+                1
+            } else {
+                -1
+            }
+        }
         (_, e) if e < 0 => 0,
         (b, e) => (0..e).fold(1i64, |acc, _| acc.wrapping_mul(b)),
     }

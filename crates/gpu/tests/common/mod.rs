@@ -143,13 +143,7 @@ pub fn map_plan(program: &Program, shape: Shape) -> Arc<Plan> {
     let operands = program.inputs.iter().map(|&d| whole(b.external(d, shape.size()), shape)).collect();
     let stores =
         (0..program.outputs.len()).map(|o| store(o, b.output(program.output_dtype(o), shape.size()), shape)).collect();
-    b.step(Step::Loop(LoopNest {
-        shape,
-        operands,
-        program: program.clone(),
-        stores,
-        reductions: Default::default(),
-    }));
+    b.step(Step::Loop(LoopNest { shape, operands, program: program.clone(), stores, reductions: Default::default() }));
     b.build()
 }
 
@@ -194,7 +188,7 @@ pub fn assert_close(got: &[f64], expected: &[f64], tolerance: f64) -> Result<(),
     let largest = expected.iter().filter(|v| v.is_finite()).fold(0.0f64, |m, v| m.max(v.abs()));
     for (i, (g, e)) in got.iter().zip(expected).enumerate() {
         let same = g == e || g.is_nan() && e.is_nan();
-        if !same && !((g - e).abs() <= tolerance * largest) {
+        if !same && ((g - e).is_nan() || (g - e).abs() > tolerance * largest) {
             return Err(format!("element {i} of {}: got {g}, expected {e} (largest {largest})", got.len()));
         }
     }

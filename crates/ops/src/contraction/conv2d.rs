@@ -104,7 +104,12 @@ impl Op for Conv2d {
             of("depthwise", &depthwise, x(&[2, 3, 7, 7]), x(&[6, 1, 3, 3])),
             of("pointwise", &plain, x(&[2, 8, 4, 5]), x(&[3, 8, 1, 1])),
             of("kernel as large as the input", &plain, x(&[2, 3, 4, 5]), x(&[2, 3, 4, 5])),
-            of("stride past the kernel", &Conv2d { stride: [3, 3], ..plain.clone() }, x(&[1, 2, 8, 8]), x(&[2, 2, 2, 2])),
+            of(
+                "stride past the kernel",
+                &Conv2d { stride: [3, 3], ..plain.clone() },
+                x(&[1, 2, 8, 8]),
+                x(&[2, 2, 2, 2]),
+            ),
             of("zero-sized", &same, x(&[0, 3, 6, 6]), x(&[4, 3, 3, 3])),
             of("reversed", &same, x(&[2, 3, 6, 5]).reversed(), x(&[4, 3, 3, 3]).reversed()),
             of("strided", &strided, x(&[2, 3, 6, 5]).strided(), x(&[4, 3, 3, 3]).strided()),

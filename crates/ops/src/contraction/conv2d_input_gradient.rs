@@ -84,7 +84,8 @@ impl Op for Conv2dInputGradient {
     fn samples() -> Vec<Sample<Conv2dInputGradient>> {
         let plain =
             Conv2dInputGradient { input_size: [6, 6], stride: [1, 1], padding: [0, 0], dilation: [1, 1], groups: 1 };
-        let of = |name, op: &Conv2dInputGradient, g: SampleInput, w: SampleInput| Sample::new(name, op.clone(), vec![g, w]);
+        let of =
+            |name, op: &Conv2dInputGradient, g: SampleInput, w: SampleInput| Sample::new(name, op.clone(), vec![g, w]);
         let x = |shape: &[usize]| SampleInput::float(shape);
         let sized = |size: [usize; 2]| Conv2dInputGradient { input_size: size, ..plain.clone() };
         let same = Conv2dInputGradient { padding: [1, 1], ..sized([11, 13]) };

@@ -82,7 +82,8 @@ impl Op for Conv2dWeightGradient {
     fn samples() -> Vec<Sample<Conv2dWeightGradient>> {
         let plain =
             Conv2dWeightGradient { kernel_size: [3, 3], stride: [1, 1], padding: [0, 0], dilation: [1, 1], groups: 1 };
-        let of = |name, op: &Conv2dWeightGradient, a: SampleInput, b: SampleInput| Sample::new(name, op.clone(), vec![a, b]);
+        let of =
+            |name, op: &Conv2dWeightGradient, a: SampleInput, b: SampleInput| Sample::new(name, op.clone(), vec![a, b]);
         let x = |shape: &[usize]| SampleInput::float(shape);
         let same = Conv2dWeightGradient { padding: [1, 1], ..plain.clone() };
         let strided = Conv2dWeightGradient { stride: [2, 2], ..same.clone() };

@@ -112,7 +112,11 @@ impl Steps {
         let [batch, channels, height, width] = x;
         let [filters, per_group, kh, kw] = weight;
         if channels != per_group * self.groups {
-            let each = if self.groups == 1 { String::new() } else { format!(" ({per_group} in each of {} groups)", self.groups) };
+            let each = if self.groups == 1 {
+                String::new()
+            } else {
+                format!(" ({per_group} in each of {} groups)", self.groups)
+            };
             return Err(Error::shape(format!(
                 "weight expects {} channels{each}, x has {channels}",
                 per_group * self.groups
@@ -255,12 +259,7 @@ impl Geometry {
         Contraction {
             loops: self.loops(self.output, [Role::Sum, Role::Col, Role::Row, Role::Row]),
             a: self.input_access(),
-            b: vec![
-                Coord::index(N),
-                Geometry::channel(K, self.channels[1]),
-                Coord::index(P[0]),
-                Coord::index(P[1]),
-            ],
+            b: vec![Coord::index(N), Geometry::channel(K, self.channels[1]), Coord::index(P[0]), Coord::index(P[1])],
             out: vec![G, K, C, W[0], W[1]],
         }
     }

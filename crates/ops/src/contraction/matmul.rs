@@ -26,16 +26,22 @@ struct Meeting {
 }
 
 fn mismatch(a: &TensorType, b: &TensorType, why: String) -> Error {
-    Error::shape(why).at("b").expected(format!("a shape that {} multiplies with", a.shape)).received(b.shape.to_string())
+    Error::shape(why)
+        .at("b")
+        .expected(format!("a shape that {} multiplies with", a.shape))
+        .received(b.shape.to_string())
 }
 
 fn meet(a: &TensorType, b: &TensorType) -> Result<Meeting> {
     for (name, ty) in [("a", a), ("b", b)] {
         if !ty.dtype.is_float() {
-            return Err(Error::dtype(format!("matmul takes f32 or f64, {name} is {0}; cast it with to('f32')", ty.dtype))
-                .at(name)
-                .expected("f32 or f64")
-                .received(ty.dtype.name()));
+            return Err(Error::dtype(format!(
+                "matmul takes f32 or f64, {name} is {0}; cast it with to('f32')",
+                ty.dtype
+            ))
+            .at(name)
+            .expected("f32 or f64")
+            .received(ty.dtype.name()));
         }
         if ty.shape.rank() == 0 {
             return Err(Error::shape(format!("matmul needs at least one dimension, {name} is a scalar; use mul"))

@@ -21,8 +21,8 @@ attributes! {
 
 impl Op for Arange {
     const NAME: &'static str = "arange";
-    const DOC: &'static str = "`start + i · step` for i in 0..length, computed in the result's dtype. Start and step are \
-        data: others keep the plan. No gradient.";
+    const DOC: &'static str = "`start + i · step` for i in 0..length, computed in the result's dtype. Start and step \
+        are data: others keep the plan. No gradient.";
     const INPUTS: &'static [InputSchema] =
         &[InputSchema::required("start", "The first value."), InputSchema::required("step", "From one to the next.")];
 
@@ -39,6 +39,10 @@ impl Op for Arange {
             let (start, step) = (x[0].cast(self.dtype), x[1].cast(self.dtype));
             vec![&start + start.positional(Prim::Index, self.dtype) * step]
         })))
+    }
+
+    fn number_dtype(&self) -> Option<DType> {
+        Some(self.dtype)
     }
 
     fn vjp(&self, _: &mut Backward<'_>) -> Result<()> {

@@ -70,10 +70,12 @@ impl Op for EmbeddingBackward {
             Some((&width, leading)) if *leading == *indices.shape => {
                 Ok(smallvec![TensorType::new(g.dtype, [self.rows, width])])
             }
-            _ => Err(Error::shape(format!("g must have the shape {} of indices and one dimension more", indices.shape))
-                .at("g")
-                .expected(format!("{} and one dimension more", indices.shape))
-                .received(g.shape.to_string())),
+            _ => {
+                Err(Error::shape(format!("g must have the shape {} of indices and one dimension more", indices.shape))
+                    .at("g")
+                    .expected(format!("{} and one dimension more", indices.shape))
+                    .received(g.shape.to_string()))
+            }
         }
     }
 

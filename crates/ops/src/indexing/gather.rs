@@ -28,8 +28,8 @@ attributes! {
 pub(super) fn check_index(dim: i64, x: &TensorType, index: &TensorType) -> Result<usize> {
     check_index_type(index, "index")?;
     let dim = dimension(dim, x.shape.rank(), "dim")?;
-    let fits = x.shape.rank() == index.shape.rank()
-        && (0..x.shape.rank()).all(|d| d == dim || index.shape[d] <= x.shape[d]);
+    let fits =
+        x.shape.rank() == index.shape.rank() && (0..x.shape.rank()).all(|d| d == dim || index.shape[d] <= x.shape[d]);
     if fits {
         return Ok(dim);
     }

@@ -30,11 +30,8 @@ fn run<T: Accumulate>(args: &mut CpuArgs<'_>, dim: usize) -> Result<()> {
     let shape = x.layout.shape;
     let places = places(index, "index", shape[dim])?;
     let Some(out) = &mut args.outputs[0] else { return Ok(()) };
-    let target = Target {
-        outer: shape[..dim].iter().product(),
-        rows: shape[dim],
-        length: shape[dim + 1..].iter().product(),
-    };
+    let target =
+        Target { outer: shape[..dim].iter().product(), rows: shape[dim], length: shape[dim + 1..].iter().product() };
     let (from, added) = (Slices::<T>::along(x, dim), Slices::<T>::along(source, dim));
     let start = |o: usize, r: usize, out: &mut [T]| from.get(o, r).zip(out, |to, v| *to = v);
     slices::add(args.threads, out.elements(), target, &places, start, |o, k| added.get(o, k));

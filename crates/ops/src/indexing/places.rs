@@ -67,7 +67,9 @@ fn checked<T: Element + Into<i64>>(input: &CpuInput<'_>, name: &str, size: usize
         None => {
             let start = layout.offset as isize;
             let rank = layout.shape.rank();
-            offsets(&layout.shape, &layout.strides[..rank]).iter().try_for_each(|o| put(values[(start + o) as usize]))?;
+            offsets(&layout.shape, &layout.strides[..rank])
+                .iter()
+                .try_for_each(|o| put(values[(start + o) as usize]))?;
         }
     }
     Ok(places)

@@ -7,7 +7,7 @@ use crate::maps::Maps;
 use crate::movement::Reshape;
 use crate::normalization::log_softmax;
 use crate::reduction::Reduce;
-use fovea_core::attributes::Float;
+use fovea_core::attributes::{Float, Given};
 use fovea_core::graph::primitives::Map;
 use fovea_core::graph::{Backward, Build, Val};
 use fovea_core::op::{InputSchema, Monoid, OutTypes, Work};
@@ -32,8 +32,12 @@ attributes! {
         ignore_index: Option<i64> = Some(-100),
         /// 0: none, 1: mean, 2: sum.
         reduction: i64 = 1,
+        /// Which inputs are given.
+        given: Given,
     }
 }
+
+const WEIGHT: usize = 2;
 
 const NONE: i64 = 0;
 const MEAN: i64 = 1;
@@ -79,7 +83,7 @@ impl CrossEntropy {
             .received(target.shape.to_string()));
         }
         let classes = logits.shape[dim];
-        if let Some(weight) = inputs.get(2)
+        if let Some(weight) = self.given.position(WEIGHT).map(|at| &inputs[at])
             && (*weight.shape != [classes] || weight.dtype != logits.dtype)
         {
             return Err(Error::shape(format!(
@@ -97,10 +101,13 @@ impl CrossEntropy {
                 .received(self.label_smoothing.0.to_string()));
         }
         if !(NONE..=SUM).contains(&self.reduction) {
-            return Err(Error::argument(format!("reduction must be 0 (none), 1 (mean) or 2 (sum), got {}", self.reduction))
-                .at("reduction")
-                .expected("0, 1 or 2")
-                .received(self.reduction.to_string()));
+            return Err(Error::argument(format!(
+                "reduction must be 0 (none), 1 (mean) or 2 (sum), got {}",
+                self.reduction
+            ))
+            .at("reduction")
+            .expected("0, 1 or 2")
+            .received(self.reduction.to_string()));
         }
         let kept = logits.shape.reduced(&[dim], true);
         let beside = [classes].into_iter().chain((dim + 1..logits.shape.rank()).map(|_| 1)).collect();
@@ -145,7 +152,7 @@ impl Op for CrossEntropy {
         let form = Form {
             dtype,
             index: types[1].dtype,
-            weighted: inputs.len() > 2,
+            weighted: self.given.has(WEIGHT),
             smoothed: self.label_smoothing.0 != 0.0,
             ignoring: self.ignore_index.is_some(),
         };
@@ -158,8 +165,8 @@ impl Op for CrossEntropy {
         if let Some(ignore) = self.ignore_index {
             rest.push(cx.scalar(ignore as f64, form.index));
         }
-        if let Some(&weight) = inputs.get(2) {
-            rest.push(cx.apply(Reshape::to(places.beside), &[weight])?);
+        if let Some(at) = self.given.position(WEIGHT) {
+            rest.push(cx.apply(Reshape::to(places.beside), &[inputs[at]])?);
         }
         let smoothing = self.label_smoothing.0;
         let mut operands: SmallVec<[Val; 8]> = smallvec![log_softmax(cx, inputs[0], places.dim)?];
@@ -190,7 +197,12 @@ impl Op for CrossEntropy {
     }
 
     fn samples() -> Vec<Sample<CrossEntropy>> {
-        let plain = CrossEntropy { label_smoothing: Float(0.0), ignore_index: Some(-100), reduction: MEAN };
+        let plain = CrossEntropy {
+            label_smoothing: Float(0.0),
+            ignore_index: Some(-100),
+            reduction: MEAN,
+            given: Given::first(2),
+        };
         let smooth = CrossEntropy { label_smoothing: Float(0.1), ..plain.clone() };
         let of = |name, op: &CrossEntropy, logits: SampleInput, weighted: bool| {
             let (dim, shape) = (usize::from(logits.shape.rank() > 1), logits.shape);
@@ -198,10 +210,11 @@ impl Op for CrossEntropy {
             let target = SampleInput::of(DType::I64, shape.reduced(&[dim], false), Domain::Integers(0, classes as i64));
             let mut inputs = vec![logits.within(-4.0, 4.0), target];
             inputs.extend(weighted.then(|| SampleInput::float([classes]).within(0.5, 2.0)));
-            Sample::new(name, op.clone(), inputs)
+            Sample::new(name, CrossEntropy { given: Given::first(2 + u32::from(weighted)), ..op.clone() }, inputs)
         };
         let x = |shape: &[usize]| SampleInput::float(shape);
-        let mut ignoring = of("ignored targets", &CrossEntropy { ignore_index: Some(1), ..smooth.clone() }, x(&[12, 3]), true);
+        let mut ignoring =
+            of("ignored targets", &CrossEntropy { ignore_index: Some(1), ..smooth.clone() }, x(&[12, 3]), true);
         ignoring.inputs[1].dtype = Some(DType::I32);
         let mut views = of("views", &plain, x(&[6, 5, 4]), false);
         views.inputs = views.inputs.into_iter().map(SampleInput::reversed).collect();

@@ -22,8 +22,8 @@ attributes! {
 
 impl Op for Concat {
     const NAME: &'static str = "concat";
-    const DOC: &'static str = "Tensors one behind the other along a dimension that exists; other dimensions must agree. \
-        Dtypes are promoted. The gradient is cut apart again.";
+    const DOC: &'static str = "Tensors one behind the other along a dimension that exists; other dimensions must \
+        agree. Dtypes are promoted. The gradient is cut apart again.";
     const INPUTS: &'static [InputSchema] = TENSORS;
     const COMPOSITE: bool = true;
 

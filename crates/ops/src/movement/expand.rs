@@ -49,8 +49,8 @@ impl Expand {
 
 impl Op for Expand {
     const NAME: &'static str = "expand";
-    const DOC: &'static str = "Dimensions of size 1 repeated, as in broadcasting. A view. The gradient is summed over what \
-        was repeated.";
+    const DOC: &'static str = "Dimensions of size 1 repeated, as in broadcasting. A view. The gradient is summed over \
+        what was repeated.";
     const INPUTS: &'static [InputSchema] = &[InputSchema::required("x", "")];
     const VIEW: bool = true;
 

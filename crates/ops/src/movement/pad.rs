@@ -31,8 +31,8 @@ impl Pad {
 
 impl Op for Pad {
     const NAME: &'static str = "pad";
-    const DOC: &'static str = "x with `value` before and after it along each dimension. The gradient is the part that x \
-        fills.";
+    const DOC: &'static str = "x with `value` before and after it along each dimension. The gradient is the part that \
+        x fills.";
     const INPUTS: &'static [InputSchema] = &[InputSchema::required("x", "")];
 
     fn infer(&self, inputs: &[TensorType]) -> Result<OutTypes> {

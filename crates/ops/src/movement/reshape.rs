@@ -40,7 +40,7 @@ impl Reshape {
                 Err(fail(format!("shape {from} has {} elements, shape {:?} has {known}", from.size(), self.shape)))
             }
             0 => Ok(self.shape.iter().map(|&d| d as usize).collect()),
-            1 if known == 0 || from.size() % known != 0 => Err(fail(format!(
+            1 if known == 0 || !from.size().is_multiple_of(known) => Err(fail(format!(
                 "-1 in shape {:?} can't stand for one size: shape {from} has {} elements",
                 self.shape,
                 from.size()

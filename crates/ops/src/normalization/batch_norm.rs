@@ -2,8 +2,8 @@
 
 use super::standardize::{AFFINE, Standardize};
 use super::statistics::{Axes, check_float, count, moments, reciprocal_deviation};
-use crate::movement::Reshape;
-use fovea_core::attributes::Float;
+use crate::movement::{Expand, Reshape};
+use fovea_core::attributes::{Float, Given};
 use fovea_core::graph::{Backward, Build, Val};
 use fovea_core::op::{InputSchema, OutTypes, Work};
 use fovea_core::sample::{Sample, SampleInput};
@@ -14,9 +14,9 @@ attributes! {
     /// Ioffe and Szegedy, "Batch Normalization", ICML 2015, https://arxiv.org/abs/1502.03167:
     /// `y = (x − mean) / √(variance + eps) · weight + bias` for each channel.
     ///
-    /// Shapes: x `[N, C, …]`; weight, bias, running_mean and running_var `[C]`, or a number for all channels (1 and 0
-    /// stand for a weight and bias that were left out in front of others). Results: y, and mean and biased variance
-    /// `[C]` of the batch in training, the running ones otherwise. The caller moves the running statistics on.
+    /// Shapes: x `[N, C, …]`; weight, bias, running_mean and running_var `[C]` or a number for all channels. Results: y,
+    /// and mean and biased variance `[C]` of the batch in training, the running ones otherwise. The caller moves the
+    /// running statistics on.
     ///
     /// Gradient: through the statistics in training, past them otherwise. Work: a composition; mean, variance and y
     /// take a pass each, the gradient two.
@@ -25,10 +25,18 @@ attributes! {
         training: bool = false,
         /// Added to the variance.
         eps: Float = Float(1e-5),
+        /// Which inputs are given.
+        given: Given,
     }
 }
 
-const CHANNELS: [&str; 4] = ["weight", "bias", "running_mean", "running_var"];
+const WEIGHT: usize = 1;
+const BIAS: usize = 2;
+const RUNNING_MEAN: usize = 3;
+const RUNNING_VAR: usize = 4;
+/// What has one number for each channel, by input.
+const CHANNELS: [(usize, &str); 4] =
+    [(WEIGHT, "weight"), (BIAS, "bias"), (RUNNING_MEAN, "running_mean"), (RUNNING_VAR, "running_var")];
 
 impl BatchNorm {
     fn check(&self, inputs: &[TensorType]) -> Result<Axes> {
@@ -41,7 +49,8 @@ impl BatchNorm {
                 .received(x.shape.to_string()));
         }
         let channels = Shape::from([x.shape[1]]);
-        for (ty, name) in inputs[1..].iter().zip(CHANNELS) {
+        for (input, name) in CHANNELS {
+            let Some(ty) = self.given.position(input).map(|at| &inputs[at]) else { continue };
             if ty.shape.rank() != 0 && ty.shape != channels {
                 return Err(Error::shape(format!("{name} must have shape {channels}, x's channels, got {}", ty.shape))
                     .at(name)
@@ -56,7 +65,7 @@ impl BatchNorm {
             }
         }
         let axes: Axes = (0..x.shape.rank()).filter(|&a| a != 1).collect();
-        if !self.training && inputs.len() < 5 {
+        if !self.training && !(self.given.has(RUNNING_MEAN) && self.given.has(RUNNING_VAR)) {
             return Err(Error::argument("batch_norm needs running_mean and running_var outside training")
                 .at("running_mean")
                 .expected("running statistics, or training: true")
@@ -85,6 +94,12 @@ fn beside(cx: &mut Build<'_>, val: Val, x: Val) -> Result<Val> {
     }
     let shape: Shape = shape.iter().copied().chain((2..rank).map(|_| 1)).collect();
     cx.apply(Reshape::to(shape), &[val])
+}
+
+/// What broadcasts against x as `[C]`.
+fn channel_list(cx: &mut Build<'_>, val: Val, channels: Shape) -> Result<Val> {
+    let shape = cx.shape(val);
+    if shape.rank() == 0 { cx.apply(Expand::to(channels), &[val]) } else { cx.apply(Reshape::to(channels), &[val]) }
 }
 
 impl Op for BatchNorm {
@@ -122,56 +137,51 @@ impl Op for BatchNorm {
         let x = inputs[0];
         let TensorType { dtype, shape } = types[0];
         let channels = Shape::from([shape[1]]);
-        let weight = match inputs.get(1) {
-            Some(&weight) => beside(cx, weight, x)?,
-            None => cx.scalar(1.0, dtype),
+        let channels_of = |cx: &mut Build<'_>, input: usize, default: f64| match self.given.position(input) {
+            Some(at) => beside(cx, inputs[at], x),
+            None => Ok(cx.scalar(default, dtype)),
         };
-        let bias = match inputs.get(2) {
-            Some(&bias) => beside(cx, bias, x)?,
-            None => cx.scalar(0.0, dtype),
-        };
+        let weight = channels_of(cx, WEIGHT, 1.0)?;
+        let bias = channels_of(cx, BIAS, 0.0)?;
         if self.training {
             let [mean, variance] = moments(cx, x, &axes)?;
             let r = reciprocal_deviation(cx, variance, self.eps.0)?;
             let y = cx.apply(Standardize { axes }, &[x, mean, r, weight, bias])?;
-            let mean = cx.apply(Reshape::to(channels), &[mean])?;
-            let variance = cx.apply(Reshape::to(channels), &[variance])?;
-            return Ok(Some(vec![y, mean, variance]));
+            return Ok(Some(vec![y, channel_list(cx, mean, channels)?, channel_list(cx, variance, channels)?]));
         }
-        let (mean, variance) = (beside(cx, inputs[3], x)?, beside(cx, inputs[4], x)?);
+        let (mean, variance) = (channels_of(cx, RUNNING_MEAN, 0.0)?, channels_of(cx, RUNNING_VAR, 1.0)?);
         let r = reciprocal_deviation(cx, variance, self.eps.0)?;
         let y = cx.apply_dyn(AFFINE.of(dtype), &[x, mean, r, weight, bias])?;
-        Ok(Some(vec![y, inputs[3], inputs[4]]))
+        Ok(Some(vec![y, channel_list(cx, mean, channels)?, channel_list(cx, variance, channels)?]))
     }
 
     fn samples() -> Vec<Sample<BatchNorm>> {
-        let of = |name, training: bool, x: SampleInput, affine: bool| {
+        const ALL: Given = Given(0b11111);
+        let of = |name, training: bool, x: SampleInput, given: Given| {
             let channels = x.shape[1];
             let vector = || SampleInput::float([channels]);
-            let mut inputs = vec![x];
-            if affine || !training {
-                inputs.extend([vector().within(0.5, 1.5), vector()]);
-            }
-            if !training {
-                inputs.extend([vector(), vector().within(0.5, 2.0)]);
-            }
-            Sample::new(name, BatchNorm { training, eps: Float(1e-5) }, inputs)
+            let positive = || vector().within(0.5, 2.0);
+            let all = [x, positive(), vector(), vector(), positive()];
+            let inputs = all.into_iter().enumerate().filter(|(i, _)| given.has(*i)).map(|(_, input)| input).collect();
+            Sample::new(name, BatchNorm { training, eps: Float(1e-5), given }, inputs)
         };
         let x = |shape: &[usize]| SampleInput::float(shape);
-        let mut large = of("large eps", true, x(&[3, 4, 5]), true);
+        let affine = Given::first(3);
+        let mut large = of("large eps", true, x(&[3, 4, 5]), affine);
         large.op.eps = Float(0.1);
-        // A mean far from zero beside a small deviation loses digits in any formula: 4 / 2^-23 of them in f32.
-        let far = of("mean far from zero", true, x(&[8, 3, 4]).within(3.0, 4.0), true).tolerance(1e-4);
+        // A mean far from zero beside a small deviation loses as many digits as their quotient has, in any formula.
+        let far = of("mean far from zero", true, x(&[8, 3, 4]).within(3.0, 4.0), affine).tolerance(1e-4);
         vec![
-            of("training", true, x(&[4, 3, 5, 6]), true),
-            of("training, ragged", true, x(&[3, 7, 11, 13]), true),
-            of("training without weight", true, x(&[4, 3, 5]), false),
-            of("training of vectors", true, x(&[16, 5]), true),
-            of("running statistics", false, x(&[4, 3, 5, 6]), true),
-            of("running statistics of one image", false, x(&[1, 3, 4, 4]), true),
-            of("zero-sized", false, x(&[0, 3, 4, 4]), true),
-            of("reversed", true, x(&[4, 3, 5, 6]).reversed(), true),
-            of("strided", true, x(&[4, 3, 5, 6]).strided(), true),
+            of("training", true, x(&[4, 3, 5, 6]), affine),
+            of("training, ragged", true, x(&[3, 7, 11, 13]), affine),
+            of("training without weight", true, x(&[4, 3, 5]), Given::first(1)),
+            of("training of vectors", true, x(&[16, 5]), affine),
+            of("running statistics", false, x(&[4, 3, 5, 6]), ALL),
+            of("running statistics of one image", false, x(&[1, 3, 4, 4]), ALL),
+            of("running statistics without weight", false, x(&[4, 3, 5]), Given(0b11001)),
+            of("zero-sized", false, x(&[0, 3, 4, 4]), ALL),
+            of("reversed", true, x(&[4, 3, 5, 6]).reversed(), affine),
+            of("strided", true, x(&[4, 3, 5, 6]).strided(), affine),
             large,
             far,
         ]

@@ -3,7 +3,7 @@
 use super::standardize::Standardize;
 use super::statistics::{Axes, check_float, moments, reciprocal_deviation};
 use crate::maps::Maps;
-use fovea_core::attributes::Float;
+use fovea_core::attributes::{Float, Given};
 use fovea_core::graph::{Backward, Build, Val};
 use fovea_core::op::{InputSchema, OutTypes, Work};
 use fovea_core::sample::{Sample, SampleInput};
@@ -22,8 +22,13 @@ attributes! {
         normalized_shape: Vec<usize>,
         /// Added to the variance.
         eps: Float = Float(1e-5),
+        /// Which inputs are given.
+        given: Given,
     }
 }
+
+const WEIGHT: usize = 1;
+const BIAS: usize = 2;
 
 /// (x, weight, bias).
 static SCALE_AND_SHIFT: Maps = Maps::new("scale and shift", 3, |v| &v[0] * &v[1] + &v[2]);
@@ -34,7 +39,9 @@ impl LayerNorm {
         check_float("layer_norm", x, "x")?;
         let leading = x.shape.rank().checked_sub(self.normalized_shape.len());
         let leading = match leading {
-            Some(leading) if !self.normalized_shape.is_empty() && x.shape[leading..] == *self.normalized_shape => leading,
+            Some(leading) if !self.normalized_shape.is_empty() && x.shape[leading..] == *self.normalized_shape => {
+                leading
+            }
             _ => {
                 let given = &self.normalized_shape;
                 return Err(Error::shape(format!("x must end in normalized_shape {given:?}, got shape {}", x.shape))
@@ -43,7 +50,8 @@ impl LayerNorm {
                     .received(format!("{given:?}")));
             }
         };
-        for (ty, name) in inputs[1..].iter().zip(["weight", "bias"]) {
+        for (input, name) in [(WEIGHT, "weight"), (BIAS, "bias")] {
+            let Some(ty) = self.given.position(input).map(|at| &inputs[at]) else { continue };
             if ty.shape.rank() != 0 && *ty.shape != *self.normalized_shape {
                 return Err(Error::shape(format!(
                     "{name} must have normalized_shape {:?}, got shape {}",
@@ -97,30 +105,35 @@ impl Op for LayerNorm {
         let [mean, variance] = moments(cx, x, &axes)?;
         let r = reciprocal_deviation(cx, variance, self.eps.0)?;
         let y = cx.apply(Standardize { axes }, &[x, mean, r, one, zero])?;
-        let Some(&weight) = inputs.get(1) else { return Ok(Some(vec![y])) };
-        let bias = inputs.get(2).copied().unwrap_or(zero);
+        if self.given == Given::first(1) {
+            return Ok(Some(vec![y]));
+        }
+        let weight = self.given.position(WEIGHT).map_or(one, |at| inputs[at]);
+        let bias = self.given.position(BIAS).map_or(zero, |at| inputs[at]);
         Ok(Some(vec![cx.apply_dyn(SCALE_AND_SHIFT.of(dtype), &[y, weight, bias])?]))
     }
 
     fn samples() -> Vec<Sample<LayerNorm>> {
-        let of = |name, x: SampleInput, trailing: usize, affine: usize| {
+        let of = |name, x: SampleInput, trailing: usize, given: Given| {
             let normalized_shape = x.shape[x.shape.rank() - trailing..].to_vec();
             let own = || SampleInput::float(Shape::new(&normalized_shape));
-            let mut inputs = vec![x];
-            inputs.extend([own().within(0.5, 1.5), own()].into_iter().take(affine));
-            Sample::new(name, LayerNorm { normalized_shape, eps: Float(1e-5) }, inputs)
+            let all = [x, own().within(0.5, 1.5), own()];
+            let inputs = all.into_iter().enumerate().filter(|(i, _)| given.has(*i)).map(|(_, input)| input).collect();
+            Sample::new(name, LayerNorm { normalized_shape, eps: Float(1e-5), given }, inputs)
         };
+        let all = Given::first(3);
         let x = |shape: &[usize]| SampleInput::float(shape);
         vec![
-            of("tokens", x(&[2, 5, 8]), 1, 2),
-            of("ragged", x(&[3, 7, 37]), 1, 2),
-            of("two dimensions", x(&[4, 5, 6]), 2, 2),
-            of("without bias", x(&[4, 9]), 1, 1),
-            of("without weight", x(&[4, 9]), 1, 0),
-            of("everything", x(&[4, 9]), 2, 2),
-            of("zero-sized", x(&[0, 6]), 1, 2),
-            of("reversed", x(&[4, 5, 6]).reversed(), 1, 2),
-            of("strided", x(&[4, 5, 6]).strided(), 1, 2),
+            of("tokens", x(&[2, 5, 8]), 1, all),
+            of("ragged", x(&[3, 7, 37]), 1, all),
+            of("two dimensions", x(&[4, 5, 6]), 2, all),
+            of("without bias", x(&[4, 9]), 1, Given::first(2)),
+            of("without weight", x(&[4, 9]), 1, Given::first(1)),
+            of("bias alone", x(&[4, 9]), 1, Given(0b101)),
+            of("everything", x(&[4, 9]), 2, all),
+            of("zero-sized", x(&[0, 6]), 1, all),
+            of("reversed", x(&[4, 5, 6]).reversed(), 1, all),
+            of("strided", x(&[4, 5, 6]).strided(), 1, all),
         ]
     }
 }

@@ -91,7 +91,8 @@ pub(crate) fn log_softmax(cx: &mut Build<'_>, x: Val, dim: usize) -> Result<Val>
 
 impl Op for LogSoftmax {
     const NAME: &'static str = "log_softmax";
-    const DOC: &'static str = "Logarithm of softmax, `x − m − ln Σ exp(x − m)` along a dimension, with m its largest element.";
+    const DOC: &'static str =
+        "Logarithm of softmax, `x − m − ln Σ exp(x − m)` along a dimension, with m its largest element.";
     const INPUTS: &'static [InputSchema] = &[InputSchema::required("x", "Logits.")];
     const COMPOSITE: bool = true;
 

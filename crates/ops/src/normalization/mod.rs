@@ -24,10 +24,5 @@ pub use softmax::Softmax;
 use fovea_core::op::OpDef;
 
 pub fn ops() -> Vec<OpDef> {
-    vec![
-        OpDef::of::<Softmax>(),
-        OpDef::of::<LogSoftmax>(),
-        OpDef::of::<BatchNorm>(),
-        OpDef::of::<LayerNorm>(),
-    ]
+    vec![OpDef::of::<Softmax>(), OpDef::of::<LogSoftmax>(), OpDef::of::<BatchNorm>(), OpDef::of::<LayerNorm>()]
 }

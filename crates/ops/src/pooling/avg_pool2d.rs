@@ -53,11 +53,7 @@ impl Average for f64 {
 
 /// |W| of window (p, q).
 pub(super) fn divisor(windows: &Windows, include_pad: bool, p: usize, q: usize) -> usize {
-    if include_pad {
-        windows.size[0] * windows.size[1]
-    } else {
-        windows.range(0, p).len() * windows.range(1, q).len()
-    }
+    if include_pad { windows.size[0] * windows.size[1] } else { windows.range(0, p).len() * windows.range(1, q).len() }
 }
 
 fn pool<T: Average>(plane: &Plane<'_, T>, windows: &Windows, include_pad: bool, out: &mut [T]) {

@@ -73,10 +73,13 @@ impl Op for AvgPool2dBackward {
         let windows = self.windows()?;
         let size = planes(&inputs[0], "g")?;
         if size != windows.output {
-            return Err(Error::shape(format!("g must have planes of {:?}, got shape {}", windows.output, inputs[0].shape))
-                .at("g")
-                .expected(format!("{:?}", windows.output))
-                .received(format!("{size:?}")));
+            return Err(Error::shape(format!(
+                "g must have planes of {:?}, got shape {}",
+                windows.output, inputs[0].shape
+            ))
+            .at("g")
+            .expected(format!("{:?}", windows.output))
+            .received(format!("{size:?}")));
         }
         Ok(smallvec![TensorType { dtype: inputs[0].dtype, shape: with_planes(inputs[0].shape, self.input_size) }])
     }
@@ -110,14 +113,24 @@ impl Op for AvgPool2dBackward {
             padding: [0, 0],
             count_include_pad: true,
         };
-        let three = AvgPool2dBackward { input_size: [7, 9], kernel_size: [3, 3], stride: [2, 2], padding: [1, 1], ..two.clone() };
+        let three = AvgPool2dBackward {
+            input_size: [7, 9],
+            kernel_size: [3, 3],
+            stride: [2, 2],
+            padding: [1, 1],
+            ..two.clone()
+        };
         let of = |name, op: &AvgPool2dBackward, x: SampleInput| Sample::new(name, op.clone(), vec![x]);
         let x = |shape: &[usize]| SampleInput::float(shape);
         vec![
             of("plain", &two, x(&[2, 3, 3, 4])),
             of("ragged", &AvgPool2dBackward { input_size: [11, 13], ..two.clone() }, x(&[3, 5, 5, 6])),
             of("overlapping and padded", &three, x(&[2, 3, 4, 5])),
-            of("padding not counted", &AvgPool2dBackward { count_include_pad: false, ..three.clone() }, x(&[2, 3, 4, 5])),
+            of(
+                "padding not counted",
+                &AvgPool2dBackward { count_include_pad: false, ..three.clone() },
+                x(&[2, 3, 4, 5]),
+            ),
             of("no batch", &two, x(&[3, 3, 4])),
             of("zero-sized", &two, x(&[0, 3, 3, 4])),
             of("reversed", &three, x(&[2, 3, 4, 5]).reversed()),

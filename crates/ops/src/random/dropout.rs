@@ -47,11 +47,8 @@ impl Op for Dropout {
     const NAME: &'static str = "dropout";
     const DOC: &'static str = "Elements set to 0 with probability p, the others divided by 1 − p. Srivastava et al., JMLR \
         2014. The gradient drops the same elements.";
-    const INPUTS: &'static [InputSchema] = &[
-        InputSchema::required("x", "Activations."),
-        InputSchema::required("p", "Probability of 0, a number."),
-        KEY,
-    ];
+    const INPUTS: &'static [InputSchema] =
+        &[InputSchema::required("x", "Activations."), InputSchema::required("p", "Probability of 0, a number."), KEY];
 
     fn infer(&self, inputs: &[TensorType]) -> Result<OutTypes> {
         let x = &inputs[0];

@@ -24,7 +24,8 @@ attributes! {
 
 impl Op for Randint {
     const NAME: &'static str = "randint";
-    const DOC: &'static str = "Integers drawn evenly from `low..high` (at most 2²⁴ of them): `low + ⌊u · (high − low)⌋`.";
+    const DOC: &'static str =
+        "Integers drawn evenly from `low..high` (at most 2²⁴ of them): `low + ⌊u · (high − low)⌋`.";
     const INPUTS: &'static [InputSchema] = &[
         InputSchema::required("low", "The smallest integer."),
         InputSchema::required("high", "One more than the largest."),

@@ -24,7 +24,8 @@ attributes! {
 
 impl Op for Uniform {
     const NAME: &'static str = "uniform";
-    const DOC: &'static str = "Uniform draws in `[0, 1)`, Philox 4×32-10 (Salmon et al., SC 2011). The same on every device.";
+    const DOC: &'static str =
+        "Uniform draws in `[0, 1)`, Philox 4×32-10 (Salmon et al., SC 2011). The same on every device.";
     const INPUTS: &'static [InputSchema] = &[KEY];
 
     fn infer(&self, inputs: &[TensorType]) -> Result<OutTypes> {

@@ -21,8 +21,8 @@ attributes! {
 
 impl Op for Mean {
     const NAME: &'static str = "mean";
-    const DOC: &'static str = "Mean over dimensions: the sum divided by the number of elements; integers and bool give f32. \
-        NaN for no elements.";
+    const DOC: &'static str = "Mean over dimensions: the sum divided by the number of elements; integers and bool \
+        give f32. NaN for no elements.";
     const INPUTS: &'static [InputSchema] = &[InputSchema::required("x", "")];
     const COMPOSITE: bool = true;
 

@@ -21,8 +21,8 @@ attributes! {
 
 impl Op for Prod {
     const NAME: &'static str = "prod";
-    const DOC: &'static str = "Product over dimensions; integers and bool give i64. 1 for no elements. The gradient is the \
-        product of the others, also where elements are 0; second derivatives hold only where no element is 0.";
+    const DOC: &'static str = "Product over dimensions; integers and bool give i64. 1 for no elements. The gradient \
+        is the product of the others, also where elements are 0; second derivatives hold only where no element is 0.";
     const INPUTS: &'static [InputSchema] = &[InputSchema::required("x", "")];
     const COMPOSITE: bool = true;
 

@@ -115,7 +115,7 @@ fn is_zero(x: &Expr) -> Expr {
 }
 
 /// One map for each dtype.
-struct Maps {
+pub(super) struct Maps {
     of: [OnceLock<Arc<Map>>; DType::ALL.len()],
     arity: usize,
     value: fn(&[Expr]) -> Expr,
@@ -126,7 +126,7 @@ impl Maps {
         Maps { of: [const { OnceLock::new() }; DType::ALL.len()], arity, value }
     }
 
-    fn get(&self, dtype: DType) -> Arc<Map> {
+    pub(super) fn get(&self, dtype: DType) -> Arc<Map> {
         let make = || Map::new("gradient", build(&vec![dtype; self.arity], |x| vec![(self.value)(x)]));
         self.of[dtype as usize].get_or_init(make).clone()
     }
@@ -141,7 +141,7 @@ static ZERO: Maps = Maps::new(1, |x| is_zero(&x[0]).cast(x[0].dtype()));
 /// x with ones for zeros.
 static FILLED: Maps = Maps::new(1, |x| is_zero(&x[0]).select(&x[0].constant(1.0), &x[0]));
 /// (g, x, filled, p, n): g times the product of the others.
-static OTHERS: Maps = Maps::new(5, |v| {
+pub(super) static OTHERS: Maps = Maps::new(5, |v| {
     let [g, x, filled, p, n] = v else { unreachable!("five inputs") };
     let none = p.constant(0.0);
     let only = is_zero(x).select(p, &none);

@@ -54,3 +54,20 @@ fn dimensions_are_checked() {
         assert_eq!(error.fields().argument.as_deref(), Some("dim"));
     }
 }
+
+#[test]
+fn products_have_a_gradient_where_elements_are_zero() {
+    let others = super::reduce::OTHERS.get(F64);
+    for (row, want) in [
+        ([2.0, 4.0, -5.0], [-20.0, -10.0, 8.0]),
+        ([2.0, 0.0, 3.0], [0.0, 6.0, 0.0]),
+        ([0.0, 0.0, 5.0], [0.0, 0.0, 0.0]),
+    ] {
+        let filled = row.map(|x: f64| if x == 0.0 { 1.0 } else { x });
+        let (product, zeros) = (filled.iter().product(), row.iter().filter(|x| **x == 0.0).count() as f64);
+        for i in 0..3 {
+            let gradient = crate::scalar::tests::eval(others.program(), &[1.0, row[i], filled[i], product, zeros]);
+            assert_eq!(gradient, want[i], "{row:?} towards {i}");
+        }
+    }
+}

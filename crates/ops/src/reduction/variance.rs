@@ -25,8 +25,8 @@ attributes! {
 
 impl Op for Variance {
     const NAME: &'static str = "variance";
-    const DOC: &'static str = "Variance over dimensions, `Σ (x - mean)² / max(0, n - correction)`, in two passes; integers \
-        and bool give f32. NaN where n ≤ correction.";
+    const DOC: &'static str = "Variance over dimensions, `Σ (x - mean)² / max(0, n - correction)`, in two passes; \
+        integers and bool give f32. NaN where n ≤ correction.";
     const INPUTS: &'static [InputSchema] = &[InputSchema::required("x", "")];
     const COMPOSITE: bool = true;
 

@@ -22,8 +22,8 @@ const MAX: usize = 2;
 
 impl Op for Clamp {
     const NAME: &'static str = "clamp";
-    const DOC: &'static str = "Limited to [min, max], of which either may be left out: `minimum(maximum(x, min), max)`. \
-        Bounds are data and broadcast. The gradient passes at the bounds and between them, else to the bound.";
+    const DOC: &'static str = "Limited to [min, max], of which either may be left out: `minimum(maximum(x, min), \
+        max)`. Bounds are data and broadcast. The gradient passes at the bounds and between them, else to the bound.";
     const INPUTS: &'static [InputSchema] = &[
         InputSchema::required("x", ""),
         InputSchema::optional("min", "Lower bound."),

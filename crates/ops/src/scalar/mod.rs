@@ -12,7 +12,7 @@ mod programs;
 mod samples;
 mod table;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use cast::Cast;
 pub use clamp::Clamp;

@@ -113,8 +113,10 @@ fn without_unread(program: &Program) -> Program {
 /// A slot for each combination of input dtypes.
 #[derive(Debug)]
 pub struct Cache {
-    slots: Box<[OnceLock<Result<Box<Typed>, Refusal>>]>,
+    slots: Box<[Slot]>,
 }
+
+type Slot = OnceLock<Result<Box<Typed>, Refusal>>;
 
 impl Cache {
     pub fn new(arity: usize) -> Cache {

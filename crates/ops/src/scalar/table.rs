@@ -3,8 +3,6 @@
 //! Gradients follow PyTorch where the derivative doesn't exist: relu'(0) = abs'(0) = 0, ties of maximum and minimum
 //! halve it, clamp passes it at the bounds. `[]` stands for a gradient of zero, of which nothing is recorded.
 
-#![allow(clippy::redundant_closure_call, reason = "lines of the table are closures' bodies")]
-
 use super::definition::{Definition, Part, Rule, plain, table};
 use super::functions::*;
 use fovea_core::op::InputSchema;

@@ -85,7 +85,7 @@ fn saved_is_what_the_gradient_reads() {
 }
 
 /// One element in f64: the primitives as `f64` has them.
-fn eval(program: &Program, inputs: &[f64]) -> f64 {
+pub(crate) fn eval(program: &Program, inputs: &[f64]) -> f64 {
     let mut v = inputs.to_vec();
     for i in &program.instrs {
         let a = |k: usize| v[i.args[k] as usize];

@@ -253,7 +253,7 @@ fn s18_each_variable_gets_its_own_old_value_back_however_it_lay() {
     let a = s.variable_of("a", [2, 3], &[1.0; 6]).unwrap();
     let b = s.variable_of("b", [2, 3], &[2.0; 6]).unwrap();
     let ty = fovea_core::TensorType::new(DType::F32, [2, 3]);
-    let view = s.arranged(ty, &numbers(6), fovea_core::sample::Arrangement::Reversed).unwrap();
+    let view = s.arranged(ty, &numbers(6), fovea_core::sample::Arrangement::Reversed, false).unwrap();
     let c = s.variable(view, "c", false).unwrap();
     let d = s.variable_of("d", [3, 2], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]).unwrap();
     s.run(&[]).unwrap();

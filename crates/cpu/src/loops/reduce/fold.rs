@@ -4,6 +4,7 @@ use super::super::kernel::pick;
 use super::monoid::Monoid;
 use super::tree::LANES;
 use crate::isa::Isa;
+use std::mem::MaybeUninit;
 
 /// Rows that are summed at the same time, so that additions needn't wait for one another.
 const ABREAST: usize = 4;
@@ -14,10 +15,9 @@ const ABREAST: usize = 4;
 /// instruction set that the loops were picked for.
 #[derive(Clone, Copy, Debug)]
 pub struct Fold {
-    /// Bytes of a state, of an element, of a result.
+    /// Bytes of a state and of an element.
     pub state: usize,
     pub element: usize,
-    pub result: usize,
     /// Whether a state is the result.
     pub plain: bool,
     /// Makes `n` states those of no elements: `(n, states)`.
@@ -68,16 +68,20 @@ unsafe fn start<T: Copy, M: Monoid<T>>(n: usize, states: *mut u8) {
     }
 }
 
-#[inline(always)]
-fn combine_lanes<T: Copy, M: Monoid<T>>(mut lanes: [M::State; LANES]) -> M::State {
-    let mut half = LANES / 2;
-    while half > 0 {
-        for i in 0..half {
-            lanes[i] = M::merge(lanes[i], lanes[i + half]);
+/// Combines the lanes of each row. Never inlined: seen together with the loops over the elements, it leads the
+/// compiler to keep lanes in other orders than memory's, with shuffles for every element.
+#[inline(never)]
+fn combine_lanes<T: Copy, M: Monoid<T>>(rows: &mut [[M::State; LANES]], dst: &mut [MaybeUninit<M::State>]) {
+    for (lanes, dst) in rows.iter_mut().zip(dst) {
+        let mut half = LANES / 2;
+        while half > 0 {
+            for i in 0..half {
+                lanes[i] = M::merge(lanes[i], lanes[i + half]);
+            }
+            half /= 2;
         }
-        half /= 2;
+        dst.write(lanes[0]);
     }
-    lanes[0]
 }
 
 /// Folds `K` neighbouring rows of `length` elements into lanes.
@@ -111,7 +115,7 @@ unsafe fn fold_rows<T: Copy, M: Monoid<T>, const K: usize>(
 
 #[inline(always)]
 unsafe fn rows<T: Copy, M: Monoid<T>>(of: Rows, dst: *mut u8) {
-    let (src, dst) = (of.src.cast::<T>(), dst.cast::<M::State>());
+    let (src, dst) = (of.src.cast::<T>(), dst.cast::<MaybeUninit<M::State>>());
     let first = |r: usize| of.first.wrapping_add(of.index_step.wrapping_mul(r as i32));
     let mut r = 0;
     while r + ABREAST <= of.rows {
@@ -120,9 +124,7 @@ unsafe fn rows<T: Copy, M: Monoid<T>>(of: Rows, dst: *mut u8) {
         unsafe {
             let first = [first(r), first(r + 1), first(r + 2), first(r + 3)];
             fold_rows::<T, M, ABREAST>(&mut lanes, src.add(r * of.length), of.length, first);
-            for (k, lanes) in lanes.into_iter().enumerate() {
-                *dst.add(r + k) = combine_lanes::<T, M>(lanes);
-            }
+            combine_lanes::<T, M>(&mut lanes, std::slice::from_raw_parts_mut(dst.add(r), ABREAST));
         }
         r += ABREAST;
     }
@@ -131,7 +133,7 @@ unsafe fn rows<T: Copy, M: Monoid<T>>(of: Rows, dst: *mut u8) {
         // SAFETY: the caller's.
         unsafe {
             fold_rows::<T, M, 1>(&mut lanes, src.add(r * of.length), of.length, [first(r)]);
-            *dst.add(r) = combine_lanes::<T, M>(lanes[0]);
+            combine_lanes::<T, M>(&mut lanes, std::slice::from_raw_parts_mut(dst.add(r), 1));
         }
         r += 1;
     }
@@ -255,7 +257,6 @@ impl Fold {
         Fold {
             state: size_of::<M::State>(),
             element: size_of::<T>(),
-            result: size_of::<M::Result>(),
             plain: !M::INDEXED,
             start: pick!(isa, start::<T, M>),
             rows: pick!(isa, rows::<T, M>),

@@ -25,7 +25,7 @@ use tree::{CHUNK, LANES, Tree};
 /// Elements that a reduction of plain memory takes at a time.
 const PLAIN_BLOCK: usize = 4 * CHUNK;
 /// Columns that such a reduction takes at a time across rows.
-const PLAIN_WIDTH: usize = 256;
+const PLAIN_WIDTH: usize = 1024;
 
 /// How the memory is walked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +79,7 @@ impl Reducing {
         let (side, strip) = split_kept(&nest.shape, &kept, accesses);
         let strategy = strategy
             .filter(|&s| if s == Strategy::Outer { !strip.is_empty() } else { !reduced.is_empty() })
-            .unwrap_or_else(|| choose(accesses, &reduced, &strip));
+            .unwrap_or_else(|| choose(&nest.shape, tree, accesses, &reduced, &strip));
         let order: Vec<usize> = match strategy {
             Strategy::Inner => kept.iter().chain(&reduced).copied().collect(),
             Strategy::Outer => side.iter().chain(&reduced).chain(&strip).copied().collect(),
@@ -194,18 +194,19 @@ impl Reducing {
     /// # Safety
     /// As [`Reducing::run`].
     unsafe fn fold_all(&self, bases: &[*mut u8], cells: &[Cell], targets: &[*mut u8], threads: &dyn Threads) {
+        let strip = self.strip_width(threads.count());
         let units = match self.strategy {
             Strategy::Inner => self.outputs * self.tree.chunks,
             Strategy::Outer => {
                 let side = self.space.rows() / self.tree.size();
-                side * self.tree.chunks * self.space.cols().div_ceil(self.width)
+                side * self.tree.chunks * self.space.cols().div_ceil(strip)
             }
         };
         let work = self.outputs * self.tree.size() * (4 + self.code.actions.len()) / 4;
         let tasks = tasks(units, work, threads);
         let (shared_bases, shared_targets) = (Shared(bases), Shared(targets));
         // Lanes of each item lie behind the registers.
-        let width = if self.strategy == Strategy::Outer { self.width } else { 1 };
+        let width = if self.strategy == Strategy::Outer { strip } else { 1 };
         let lanes = |item: &Item| (LANES * width * item.fold.state).next_multiple_of(64);
         let start = self.code.bytes.next_multiple_of(64);
         let bytes = start + self.items.iter().map(lanes).sum::<usize>();
@@ -230,7 +231,7 @@ impl Reducing {
                     let units = part(units, tasks, task);
                     match self.strategy {
                         Strategy::Inner => self.inner(frame, units, targets, &areas, temporary),
-                        Strategy::Outer => self.outer(frame, units, targets, &areas),
+                        Strategy::Outer => self.outer(frame, units, strip, targets, &areas),
                     }
                 }
             });
@@ -313,10 +314,15 @@ fn split_kept(shape: &Shape, kept: &[usize], accesses: &Accesses) -> (Vec<usize>
 }
 
 /// Runs along whatever lies closest together in the operands, the largest ones first.
-fn choose(accesses: &Accesses, reduced: &[usize], strip: &[usize]) -> Strategy {
+fn choose(shape: &Shape, tree: Tree, accesses: &Accesses, reduced: &[usize], strip: &[usize]) -> Strategy {
+    let cols: usize = strip.iter().map(|&a| shape[a]).product();
     let (Some(&run), Some(&strip)) = (reduced.last(), strip.last()) else {
         return if reduced.is_empty() { Strategy::Outer } else { Strategy::Inner };
     };
+    // Runs that leave most lanes empty.
+    if tree.size() <= LANES / 2 && cols >= LANES {
+        return Strategy::Outer;
+    }
     let operands = accesses.operands.iter().flatten().map(|&a| &accesses.list[a as usize]);
     let votes = operands.clone().chain(accesses.stores.iter().map(|s| &accesses.list[s.1 as usize])).find_map(|a| {
         let (along, across) = (a.steps[run].unsigned_abs(), a.steps[strip].unsigned_abs());

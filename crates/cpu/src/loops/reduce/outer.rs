@@ -8,27 +8,40 @@ use super::tree::LANES;
 use super::{Item, Reducing};
 use std::ops::Range;
 
+/// Most columns of a strip.
+const STRIP: usize = 1024;
+
 impl Reducing {
-    /// Folds `units`: for each index of the kept dimensions outside, each chunk, the strips.
+    /// Columns of a strip: as many as keep its partial results in the second-level cache, so that rows are read far
+    /// enough at a time, but few enough to give every thread some.
+    pub(super) fn strip_width(&self, threads: usize) -> usize {
+        let cols = self.space.cols();
+        let units = self.space.rows() / self.tree.size().max(1) * self.tree.chunks;
+        let strips = cols.div_ceil(STRIP).max(if threads > 1 { (4 * threads).div_ceil(units.max(1)) } else { 1 });
+        cols.div_ceil(strips).next_multiple_of(self.width)
+    }
+
+    /// Folds `units`: for each index of the kept dimensions outside, each chunk, the strips of `strip` columns.
     ///
     /// # Safety
-    /// As [`Reducing::run`]; each of `lanes` has room for 16 rows of `width` states.
+    /// As [`Reducing::run`]; each of `lanes` has room for 16 rows of `strip` states.
     pub(super) unsafe fn outer(
         &self,
         mut frame: Frame<'_>,
         units: Range<usize>,
+        strip: usize,
         targets: &[*mut u8],
         lanes: &[*mut u8],
     ) {
-        let strips = self.space.cols().div_ceil(self.width);
+        let strips = self.space.cols().div_ceil(strip);
         for unit in units {
-            let (strip, rest) = (unit % strips, unit / strips);
+            let (index, rest) = (unit % strips, unit / strips);
             let (chunk, side) = (rest % self.tree.chunks, rest / self.tree.chunks);
-            let col = strip * self.width;
-            let cols = self.width.min(self.space.cols() - col);
+            let col = index * strip;
+            let cols = strip.min(self.space.cols() - col);
             let first = Rect { row: side * self.tree.size(), rows: 1, col, cols };
             // SAFETY: the caller's.
-            unsafe { self.strip(&mut frame, first, chunk, targets, lanes) };
+            unsafe { self.fold_strip(&mut frame, first, chunk, targets, lanes) };
         }
     }
 
@@ -36,7 +49,7 @@ impl Reducing {
     ///
     /// # Safety
     /// As [`Reducing::outer`].
-    unsafe fn strip(
+    unsafe fn fold_strip(
         &self,
         frame: &mut Frame<'_>,
         first: Rect,
@@ -44,35 +57,47 @@ impl Reducing {
         targets: &[*mut u8],
         lanes: &[*mut u8],
     ) {
-        let (tree, cols) = (self.tree, first.cols);
+        let tree = self.tree;
         let range = tree.chunk(chunk);
         for (item, &lanes) in self.items.iter().zip(lanes) {
             // SAFETY: room for 16 rows of states.
-            unsafe { (item.fold.start)(LANES * cols, lanes) };
+            unsafe { (item.fold.start)(LANES * first.cols, lanes) };
         }
-        let most = (self.block / cols).max(1);
+        // Blocks of a few rows go along the strip; the lanes of each of its tiles lie together.
+        let tiles = || {
+            (0..first.cols).step_by(self.width).map(|before| {
+                let cols = self.width.min(first.cols - before);
+                (before, Rect { col: first.col + before, cols, ..first })
+            })
+        };
+        let most = (self.block / self.width.min(first.cols)).max(1);
         let mut at = range.start;
         while at < range.end {
             let rows = tree.stretch(at, range.end, most);
-            let rect = Rect { row: first.row + at, rows, ..first };
-            // SAFETY: the caller's.
-            unsafe { frame.eval(&[rect], rows * cols) };
-            for (item, &lanes) in self.items.iter().zip(lanes) {
-                // SAFETY: the block has been evaluated.
-                unsafe { self.absorb_block(frame, item, rect, at, lanes) };
+            for (before, tile) in tiles() {
+                let rect = Rect { row: first.row + at, rows, ..tile };
+                // SAFETY: the caller's.
+                unsafe { frame.eval(&[rect], rows * rect.cols) };
+                for (item, &lanes) in self.items.iter().zip(lanes) {
+                    // SAFETY: the block has been evaluated; tiles lie behind one another.
+                    unsafe { self.absorb_block(frame, item, rect, at, lanes.add(before * LANES * item.fold.state)) };
+                }
             }
             at += rows;
         }
         let used = tree.length.min(LANES);
         for ((item, &lanes), &target) in self.items.iter().zip(lanes).zip(targets) {
             let access = frame.access(item.access);
-            let (at, step) = (self.space.start(access, first), access.inner());
             let state = item.fold.state;
-            // SAFETY: the target has a state for each chunk and output.
-            unsafe {
-                (item.fold.combine)(lanes, cols, used);
-                let dst = target.add((chunk * self.outputs + at as usize) * state);
-                strided::copy(state, dst, (0, step), lanes, (0, 1), (1, cols));
+            for (before, tile) in tiles() {
+                let (at, step) = (self.space.start(access, tile), access.inner());
+                // SAFETY: the target has a state for each chunk and output.
+                unsafe {
+                    let lanes = lanes.add(before * LANES * state);
+                    (item.fold.combine)(lanes, tile.cols, used);
+                    let dst = target.add((chunk * self.outputs + at as usize) * state);
+                    strided::copy(state, dst, (0, step), lanes, (0, 1), (1, tile.cols));
+                }
             }
         }
     }

@@ -48,6 +48,8 @@ pub struct Case {
     pub slots: Vec<Slot>,
     pub buffers: Vec<Vec<u8>>,
     pub data: Vec<Datum>,
+    /// A stored slot that shares the buffer of an operand's: what the runtime does with donated buffers.
+    pub shared: Option<(SlotId, SlotId)>,
 }
 
 impl Case {
@@ -59,7 +61,7 @@ impl Case {
             stores: Vec::new(),
             reductions: Reductions::default(),
         };
-        Case { nest, slots: Vec::new(), buffers: Vec::new(), data: Vec::new() }
+        Case { nest, slots: Vec::new(), buffers: Vec::new(), data: Vec::new(), shared: None }
     }
 
     pub fn slot(&mut self, dtype: DType, elements: usize, random: &mut Random) -> SlotId {
@@ -108,7 +110,7 @@ impl Case {
         let compiled = CompiledLoop::compile_for(&self.nest, &self.slots, isa, strategy).unwrap();
         // Aligned copies, with space around them that must stay as it is.
         let mut aligned: Vec<Vec<u64>> = self.buffers.iter().map(|b| vec![0xA5A5_A5A5_A5A5_A5A5; b.len() / 8 + 17]).collect();
-        let pointers: Vec<*mut u8> = aligned
+        let mut pointers: Vec<*mut u8> = aligned
             .iter_mut()
             .zip(&self.buffers)
             .map(|(a, b)| {
@@ -118,8 +120,14 @@ impl Case {
                 p
             })
             .collect();
+        if let Some((stored, operand)) = self.shared {
+            pointers[stored] = pointers[operand];
+        }
         // SAFETY: the pointers are valid for the slots; every case fits its slots.
         unsafe { compiled.run(&pointers, &self.data, &TestThreads(threads)) };
+        if let Some((stored, operand)) = self.shared {
+            aligned[stored] = aligned[operand].clone();
+        }
         aligned
             .iter()
             .zip(&self.buffers)
@@ -142,6 +150,9 @@ impl Case {
                 }
                 let actual = self.actual(level, threads, strategy);
                 for (slot, (e, a)) in expected.iter().zip(&actual).enumerate() {
+                    if self.shared.is_some_and(|(_, operand)| operand == slot) {
+                        continue;
+                    }
                     let dtype = self.slots[slot].dtype;
                     for i in 0..self.slots[slot].elements {
                         let (e, a) = (Value::read(e, dtype, i), Value::read(a, dtype, i));

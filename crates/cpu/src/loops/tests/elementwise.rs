@@ -3,6 +3,7 @@
 use super::cases::{Case, Random, layout, program};
 use crate::loops::CompiledLoop;
 use fovea_core::device::Datum;
+use fovea_core::op::Monoid;
 use fovea_core::plan::{Operand, Store};
 use fovea_core::scalar::{Instr, Prim, Program, build};
 use fovea_core::{DType, ErrorKind, Layout, Shape};
@@ -119,7 +120,31 @@ fn in_place_also_through_another_slot() {
             case.nest.stores.push(Store { output: 0, slot: x, strides: l.strides, offset: l.offset });
             case.store(1, Layout::contiguous(shape), random);
             case.check();
+            // The same through two slots of one buffer.
+            let slot = case.store(0, l, random);
+            case.nest.stores.swap_remove(0);
+            case.shared = Some((slot, x));
+            case.check();
         }
+    }
+}
+
+#[test]
+fn operands_that_are_outputs_keep_their_values_under_a_store() {
+    // y goes over x, while x itself is stored elsewhere and reduced.
+    let p = build(&[DType::F32], |x| vec![x[0].exp() + 1.0, x[0].clone()]);
+    for (shape, axes) in [([40, 33], vec![0]), ([40, 33], vec![1]), ([3, 700], vec![1]), ([700, 5], vec![0, 1])] {
+        let random = &mut Random::new(4);
+        let mut case = Case::new(shape, p.clone());
+        let l = Layout::contiguous(Shape::from(shape));
+        let x = case.operand(DType::F32, l, random);
+        case.nest.stores.push(Store { output: 0, slot: x, strides: l.strides, offset: 0 });
+        case.store(1, l, random);
+        case.check();
+        case.nest.reductions.axes = axes;
+        case.reduce(1, Monoid::Sum, random);
+        case.reduce(0, Monoid::Max, random);
+        case.check();
     }
 }
 

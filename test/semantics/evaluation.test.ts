@@ -1,6 +1,20 @@
 /** S5–S8: when values are computed, which of them stay, and what becomes of those whose variables moved on. */
 import { describe, expect, test } from 'vitest'
-import { counters, F, materialize, memory, nn, noGrad, optim, randn, read, StaleValueError, tensor, Variable, type Tensor } from 'fovea'
+import {
+  counters,
+  F,
+  materialize,
+  memory,
+  nn,
+  noGrad,
+  optim,
+  randn,
+  read,
+  StaleValueError,
+  tensor,
+  Variable,
+  type Tensor,
+} from 'fovea'
 import { collect, convNet, counted, failure, LARGE, native, numbers, valueBytes } from '../engine.ts'
 
 describe('S5: when', () => {

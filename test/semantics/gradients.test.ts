@@ -67,7 +67,10 @@ describe('S9: saved for backward', () => {
   test('S9: what is saved goes once backward has used it', async () => {
     const { model, optimizer } = seeded()
     const x = withSeed(3, () => randn([64, 1, 8, 8]))
-    const target = tensor(Array.from({ length: 64 }, (_, i) => i % 4), { dtype: 'i32' })
+    const target = tensor(
+      Array.from({ length: 64 }, (_, i) => i % 4),
+      { dtype: 'i32' },
+    )
     await materialize(x, target, ...model.parameters())
     const before = await valueBytes()
     const loss = F.crossEntropy(model.forward(x), target)

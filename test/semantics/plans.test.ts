@@ -79,7 +79,10 @@ describe('S12: plans', () => {
     let made = 0
     for (let i = 1; i <= 50; i++) {
       const work = await counted(async () => {
-        const loss = early.model.forward(randn([4, 1, 8, 8])).square().mean()
+        const loss = early.model
+          .forward(randn([4, 1, 8, 8]))
+          .square()
+          .mean()
         if (i % 10 === 0) loss.itemSync()
         early.optimizer.zeroGrad()
         loss.backward()
@@ -94,7 +97,11 @@ describe('S12: plans', () => {
     const x = randn([LARGE])
     await materialize(x)
     const work = (a: number, b: number) =>
-      counted(() => F.dropout(x.mul(a).clamp({ min: -b, max: b }).add(b), a / 10).sum().itemSync())
+      counted(() =>
+        F.dropout(x.mul(a).clamp({ min: -b, max: b }).add(b), a / 10)
+          .sum()
+          .itemSync(),
+      )
     expect((await work(2, 3)).plansMade).toBe(1)
     for (const [a, b] of [
       [4, 5],
@@ -123,9 +130,19 @@ describe('S12: plans', () => {
 
   test('S12: merging equal nodes compares data too', () => {
     const x = tensor([1, 2, 3])
-    const y = x.mul(2).add(x.mul(3)).add(x.mul(2)).add(rand([3]).sub(rand([3])).mul(0))
+    const y = x
+      .mul(2)
+      .add(x.mul(3))
+      .add(x.mul(2))
+      .add(
+        rand([3])
+          .sub(rand([3]))
+          .mul(0),
+      )
     expect(numbers(y)).toEqual([7, 14, 21])
-    const spread = rand([3]).sub(rand([3])).abs()
+    const spread = rand([3])
+      .sub(rand([3]))
+      .abs()
     expect(Math.max(...numbers(spread))).toBeGreaterThan(0)
   })
 })

@@ -74,11 +74,16 @@ describe('S1: eager errors', () => {
       throw new Error('mine')
     }
     const model = new (class Broken extends nn.Module {
-      override forward(): Tensor {
+      override forward(_: Tensor): Tensor {
         return fail()
       }
     })()
-    for (const run of [() => noGrad(fail), () => checkpoint(fail), () => scope(fail), () => model.forward(zeros([1]))]) {
+    for (const run of [
+      () => noGrad(fail),
+      () => checkpoint(fail),
+      () => scope(fail),
+      () => model.forward(zeros([1])),
+    ]) {
       expect(run).toThrow('mine')
     }
     expect(native.inModule()).toBe(false)
@@ -211,7 +216,10 @@ describe('S4: randomness', () => {
   })
 
   test('S4: the gradient of dropout uses the mask of its forward', () => {
-    const x = new Variable(Array.from({ length: 200 }, () => 1), { requiresGrad: true })
+    const x = new Variable(
+      Array.from({ length: 200 }, () => 1),
+      { requiresGrad: true },
+    )
     const y = F.dropout(x, 0.5)
     const shown = numbers(y)
     y.sum().backward()

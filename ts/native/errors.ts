@@ -20,7 +20,7 @@ export class FoveaError extends Error implements ErrorFields {
   declare readonly argument?: string
   declare readonly expected?: string
   declare readonly received?: string
-  declare readonly modulePath?: string
+  declare modulePath?: string
 
   constructor(message: string, fields: ErrorFields = {}) {
     const { op, modulePath } = fields
@@ -104,6 +104,13 @@ export class NativeError extends FoveaError {
 /** A fault of the library itself. */
 export class InternalError extends FoveaError {
   static override readonly code = 'FOVEA_INTERNAL'
+}
+
+/** Tells `error` where in a model it was thrown, unless it knows. */
+export function locate(error: unknown, modulePath: string): void {
+  if (!(error instanceof FoveaError) || error.modulePath !== undefined) return
+  error.modulePath = modulePath
+  error.message += ` (in ${modulePath})`
 }
 
 const CLASSES: Record<string, new (message: string, fields: ErrorFields) => FoveaError> = {

@@ -3,7 +3,7 @@
  * where in a model it is, what a model returns, and hooks can listen.
  */
 import { native } from '../native/addon.ts'
-import { ModuleError } from '../native/errors.ts'
+import { locate, ModuleError } from '../native/errors.ts'
 import { eachTensor, isPromise, refusePromise } from '../tensor/structure.ts'
 import { walk } from './fields.ts'
 import type { AnyModule } from './module.ts'
@@ -99,6 +99,9 @@ function call(module: AnyModule, method: string, fn: Method, args: unknown[]): u
   try {
     result = fn.apply(module, args)
     if (method === 'forward') result = afterForward(module, path, args, result)
+  } catch (error) {
+    locate(error, path || module.constructor.name)
+    throw error
   } finally {
     current = outer
     native.exitModule()

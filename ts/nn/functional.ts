@@ -4,7 +4,8 @@
  * What is written here takes precedence over the op of the same name.
  */
 import * as ops from '../generated/ops.ts'
-import { refuse } from '../native/errors.ts'
+import { refuse, ShapeError } from '../native/errors.ts'
+import { isTensor } from '../native/record.ts'
 import type { TensorLike } from '../native/write.ts'
 import { noGrad } from '../tensor/scopes.ts'
 import type { Tensor } from '../tensor/tensor.ts'
@@ -30,6 +31,19 @@ export { flatten, logsumexp, norm, squeeze, stack, std, transpose, unsqueeze } f
 
 /** x weightᵀ + bias: [..., in] by [out, in]. */
 export function linear(x: Tensor, weight: Tensor, bias: Tensor | null = null): Tensor {
+  const features = weight.shape[1]
+  if (isTensor(x) && x.shape.at(-1) !== features) {
+    const received = `[${x.shape.join(', ')}]`
+    throw new ShapeError(
+      `linear: the last dimension of x must be the ${features} features of weight, got ${received}`,
+      {
+        op: 'linear',
+        argument: 'x',
+        expected: `[..., ${features}]`,
+        received,
+      },
+    )
+  }
   const product = ops.matmul(x, weight.transpose(0, 1))
   return bias === null ? product : ops.add(product, bias)
 }

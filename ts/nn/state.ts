@@ -1,7 +1,7 @@
 /** State dicts. */
-import { ArgumentError, ShapeError } from '../native/errors.ts'
+import { ArgumentError, refuse, ShapeError } from '../native/errors.ts'
 import { isTensor } from '../native/record.ts'
-import { refuse } from '../native/errors.ts'
+import { sameShape } from '../tensor/structure.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import type { Variable } from '../tensor/variable.ts'
 import { walk } from './fields.ts'
@@ -23,10 +23,6 @@ export function stateOf(module: AnyModule): Record<string, Tensor> {
   return Object.fromEntries(Array.from(variables(module), ([key, variable]) => [key, variable.detach() as Tensor]))
 }
 
-function sameShape(a: Tensor, b: Tensor): boolean {
-  return a.rank === b.rank && a.shape.every((d, i) => d === b.shape[i])
-}
-
 const listed = (keys: string[]) => keys.slice(0, 8).join(', ') + (keys.length > 8 ? `, … (${keys.length})` : '')
 
 export function loadInto(module: AnyModule, dict: Record<string, Tensor>, strict: boolean): LoadResult {
@@ -38,10 +34,10 @@ export function loadInto(module: AnyModule, dict: Record<string, Tensor>, strict
       missing.length > 0 ? `missing ${listed(missing)}` : '',
       unexpected.length > 0 ? `unexpected ${listed(unexpected)}` : '',
     ]
-    throw new ArgumentError(`loadStateDict: ${parts.filter(Boolean).join('; ')}`, {
+    throw new ArgumentError(`loadStateDict: ${parts.filter(Boolean).join('; ')} (strict: false lets that pass)`, {
       op: 'loadStateDict',
       argument: 'dict',
-      expected: 'the keys of the module; strict: false allows others',
+      expected: 'the keys of the module',
       received: `${Object.keys(dict).length} keys`,
     })
   }
@@ -49,7 +45,7 @@ export function loadInto(module: AnyModule, dict: Record<string, Tensor>, strict
     const value = dict[key]
     if (value === undefined) continue
     if (!isTensor(value)) refuse('loadStateDict', key, 'a Tensor', value)
-    if (sameShape(value, variable as unknown as Tensor)) continue
+    if (sameShape(value, variable)) continue
     const [expected, received] = [`[${variable.shape.join(', ')}]`, `[${value.shape.join(', ')}]`]
     throw new ShapeError(`loadStateDict: ${key} has shape ${expected} in the module, ${received} in the dict`, {
       op: 'loadStateDict',

@@ -53,7 +53,12 @@ class Step extends Promise<void> {
     done?: ((value: void) => A | PromiseLike<A>) | null,
     failed?: ((reason: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
-    native.observeStep(this.#number)
+    try {
+      native.observeStep(this.#number)
+    } catch (error) {
+      // A failure that had no one to tell: it is told here.
+      return Promise.reject(error).then(done, failed)
+    }
     return super.then(done, failed)
   }
 }
@@ -88,7 +93,14 @@ export abstract class Optimizer<Options extends object> {
     const op = new.target.name
     this.groups = this.#group(target, defaults, op)
     const all = this.groups.flatMap((group) => group.parameters)
-    if (all.length === 0) refuse(op, 'parameters', 'at least one parameter', [])
+    if (all.length === 0) {
+      throw new ArgumentError(`${op}: there are no parameters to train`, {
+        op,
+        argument: 'parameters',
+        expected: 'at least one parameter',
+        received: 'none',
+      })
+    }
     if (new Set(all).size !== all.length) {
       throw new ArgumentError(`${op}: a parameter is given twice`, { op, argument: 'parameters' })
     }

@@ -140,10 +140,10 @@ export class OneCycleLR extends Schedule {
   override _set(group: ScheduledGroup, _initial: number, step: number): void {
     const { maxLr, totalSteps, pctStart, divFactor, finalDivFactor, cycleMomentum } = this.#options
     if (step > totalSteps) {
-      throw new ArgumentError(`OneCycleLR: step ${step} of a cycle of ${totalSteps} steps`, {
+      throw new ArgumentError(`OneCycleLR: step ${step} is past the end of the cycle, totalSteps is ${totalSteps}`, {
         op: 'OneCycleLR',
         argument: 'totalSteps',
-        expected: `at most ${totalSteps} steps`,
+        expected: `at most step ${totalSteps}`,
         received: `${step}`,
       })
     }

@@ -4,7 +4,7 @@ import { ArgumentError, refuse, ShapeError } from '../native/errors.ts'
 import { adopted, isTensor } from '../native/record.ts'
 import { zerosLike } from './create.ts'
 import { answerCustom, forgetCustoms } from './custom.ts'
-import { inScope } from './structure.ts'
+import { inScope, sameShape } from './structure.ts'
 import type { Tensor } from './tensor.ts'
 
 export interface BackwardOptions {
@@ -44,11 +44,11 @@ function cotangents(outputs: readonly Tensor[], given: readonly (Tensor | null)[
     if (gradient !== null && !isTensor(gradient)) refuse(op, argument, 'a Tensor', gradient)
     if (gradient === null && y.size !== 1) {
       throw new ShapeError(
-        `${op}: the output has shape [${y.shape.join(', ')}]; a gradient of that shape must be given, or reduce it first`,
+        `${op}: the output has shape [${y.shape.join(', ')}]: reduce it to one number, as with sum(), or give a gradient of its shape`,
         { op, argument, expected: 'an output of one element', received: `[${y.shape.join(', ')}]` },
       )
     }
-    if (gradient !== null && (gradient.rank !== y.rank || gradient.shape.some((d, k) => d !== y.shape[k]))) {
+    if (gradient !== null && !sameShape(gradient, y)) {
       const [expected, received] = [`[${y.shape.join(', ')}]`, `[${gradient.shape.join(', ')}]`]
       throw new ShapeError(`${op}: ${argument} must have the output's shape ${expected}, got ${received}`, {
         op,
@@ -69,9 +69,18 @@ function flag(value: unknown, op: string, name: string): boolean {
 export function backward(root: Tensor, gradient?: Tensor | null, options: BackwardOptions = {}): void {
   const createGraph = flag(options.createGraph ?? false, 'backward', 'createGraph')
   const [cotangent] = cotangents([root], gradient ? [gradient] : [], 'backward')
+  if (!root.requiresGrad) independent('backward', 'the value')
   const from = root._now()
   finish(native.backward([from._id], [cotangent ? cotangent._id : 0], createGraph))
   forgetCustoms()
+}
+
+/** Refuses a value from which no gradient can flow. */
+function independent(op: string, argument: string): never {
+  throw new ArgumentError(
+    `${op}: ${argument} does not depend on anything that requires a gradient, or was computed under noGrad`,
+    { op, argument, expected: 'a value computed from parameters or from tensors with requiresGrad' },
+  )
 }
 
 /** The accumulated gradient of a leaf, or null. */
@@ -105,20 +114,26 @@ export function grad(
   const graph = flag(createGraph, 'grad', 'createGraph')
   const given = isTensor(gradOutputs) ? [gradOutputs] : (gradOutputs ?? [])
   const cotangent = cotangents(ys, given, 'grad')
-  const roots = ys.map((y) => y._now())
-  const wanted = xs.flatMap((x) => [x._kind, x._id])
-  finish(
-    native.gradients(
-      roots.map((y) => y._id),
-      wanted,
-      cotangent.map((g) => (g ? g._id : 0)),
-      graph,
-    ),
-  )
-  const handles = Array.from(scratch.subarray(1, 1 + xs.length))
+  const zeros = flag(allowUnused, 'grad', 'allowUnused')
+  const used = ys.flatMap((y, i) => (y.requiresGrad ? [[y._now(), cotangent[i] ?? null] as const] : []))
+  if (used.length === 0 && !zeros) independent('grad', ys.length === 1 ? 'the output' : 'outputs[0]')
+  const found = used.length === 0 ? xs.map(() => null) : computed(used, xs, graph)
+  return found.map((g, i) => g ?? unused(xs[i]!, i, zeros))
+}
+
+/** The gradient of each input, null where no output depends on it. */
+function computed(
+  outputs: readonly (readonly [y: Tensor, cotangent: Tensor | null])[],
+  inputs: readonly Tensor[],
+  createGraph: boolean,
+): (Tensor | null)[] {
+  const roots = outputs.map(([y]) => y._id)
+  const wanted = inputs.flatMap((x) => [x._kind, x._id])
+  const given = outputs.map(([, g]) => (g ? g._id : 0))
+  finish(native.gradients(roots, wanted, given, createGraph))
+  const handles = Array.from(scratch.subarray(1, 1 + inputs.length))
   forgetCustoms()
-  const found = handles.map((handle) => (handle === 0 ? null : adopted(handle)))
-  return found.map((g, i) => g ?? unused(xs[i]!, i, flag(allowUnused, 'grad', 'allowUnused')))
+  return handles.map((handle) => (handle === 0 ? null : adopted(handle)))
 }
 
 function unused(x: Tensor, i: number, allowed: boolean): Tensor {

@@ -1,6 +1,8 @@
 /** Functions that are made of ops. Those with the name of a method do the same as the method. */
 import { add, concat, exp, log, max, permute, reshape, sqrt, square, sub, sum, variance } from '../generated/ops.ts'
 import { refuse, ShapeError } from '../native/errors.ts'
+import { isTensor } from '../native/record.ts'
+import { sameShape } from './structure.ts'
 import type { Tensor } from './tensor.ts'
 
 export { where } from '../generated/ops.ts'
@@ -73,6 +75,19 @@ export function clone(x: Tensor): Tensor {
 /** Tensors of one shape side by side along a new dimension. */
 export function stack(tensors: readonly Tensor[], options: { dim?: number } = {}): Tensor {
   const dim = options.dim ?? 0
+  if (!Array.isArray(tensors)) refuse('stack', 'tensors', 'an array of tensors', tensors)
+  tensors.forEach((x: unknown, i) => void (isTensor(x) || refuse('stack', `tensors[${i}]`, 'a Tensor', x)))
+  const [first] = tensors as readonly Tensor[]
+  const other = tensors.findIndex((x: Tensor) => !sameShape(x, first!))
+  if (other >= 0) {
+    const [expected, received] = [`[${first!.shape.join(', ')}]`, `[${tensors[other]!.shape.join(', ')}]`]
+    throw new ShapeError(`stack: tensors[${other}] has shape ${received}, tensors[0] has ${expected}`, {
+      op: 'stack',
+      argument: `tensors[${other}]`,
+      expected,
+      received,
+    })
+  }
   return concat(
     tensors.map((x) => unsqueeze(x, dim)),
     { dim },

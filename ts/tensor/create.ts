@@ -46,11 +46,14 @@ function shapeOf(data: Nested): number[] {
   const check = (value: Nested, depth: number, path: string): void => {
     const size = Array.isArray(value) ? (value as readonly Nested[]).length : undefined
     if (size !== shape[depth]) {
-      const expected = shape[depth] === undefined ? 'a number' : `an array of ${shape[depth]}`
-      throw new ShapeError(
-        `tensor: data${path} is ${size === undefined ? 'no array' : `an array of ${size}`}, its neighbours are ${expected}`,
-        { op: 'tensor', argument: `data${path}`, expected, received: size === undefined ? 'a number' : `${size}` },
-      )
+      const describe = (n: number | undefined) => (n === undefined ? 'a number' : `an array of ${n}`)
+      const [expected, received] = [describe(shape[depth]), describe(size)]
+      throw new ShapeError(`tensor: data is ragged: data${path} is ${received} where its neighbours are ${expected}`, {
+        op: 'tensor',
+        argument: `data${path}`,
+        expected,
+        received,
+      })
     }
     if (size !== undefined) (value as readonly Nested[]).forEach((v, i) => check(v, depth + 1, `${path}[${i}]`))
   }
@@ -135,21 +138,27 @@ export function full<D extends DType>(shape: readonly number[], value: number, o
 export function full(shape: readonly number[], value: number, options?: CreateOptions): Tensor
 export function full(shape: readonly number[], value: number, options: CreateOptions = {}): Tensor {
   if (typeof value !== 'number') refuse('full', 'value', 'a number', value)
-  return placed(ops.full(value, checkedShape(shape, 'full'), { dtype: options.dtype }), options, 'full')
+  return filled(shape, value, options, 'full')
+}
+
+function filled(shape: readonly number[], value: number, options: CreateOptions, op: string): Tensor {
+  const { dtype } = options
+  if (dtype !== undefined) dtypeCode(dtype, op)
+  return placed(ops.full(value, checkedShape(shape, op), { dtype }), options, op)
 }
 
 /** A tensor of zeros. */
 export function zeros<D extends DType>(shape: readonly number[], options: OptionsOf<D>): Tensor<D>
 export function zeros(shape: readonly number[], options?: CreateOptions): Tensor
-export function zeros(shape: readonly number[], options?: CreateOptions): Tensor {
-  return full(shape, 0, options)
+export function zeros(shape: readonly number[], options: CreateOptions = {}): Tensor {
+  return filled(shape, 0, options, 'zeros')
 }
 
 /** A tensor of ones. */
 export function ones<D extends DType>(shape: readonly number[], options: OptionsOf<D>): Tensor<D>
 export function ones(shape: readonly number[], options?: CreateOptions): Tensor
-export function ones(shape: readonly number[], options?: CreateOptions): Tensor {
-  return full(shape, 1, options)
+export function ones(shape: readonly number[], options: CreateOptions = {}): Tensor {
+  return filled(shape, 1, options, 'ones')
 }
 
 /** A tensor whose values don't matter; they are zeros. */

@@ -2,7 +2,7 @@
 import { native, scratch } from '../native/addon.ts'
 import { InternalError, refuse, ShapeError } from '../native/errors.ts'
 import { adopted, fill, isTensor, newTensor } from '../native/record.ts'
-import { inScope, isPromise, refusePromise } from './structure.ts'
+import { inScope, isPromise, refusePromise, sameShape } from './structure.ts'
 import type { Tensor } from './tensor.ts'
 
 export interface CustomContext {
@@ -110,7 +110,7 @@ export function answerCustom(): number[] {
 function checked(g: Tensor | null | undefined, x: Tensor, i: number): Tensor | null {
   if (g === null || g === undefined) return null
   if (!isTensor(g)) refuse('customFunction', `gradients[${i}]`, 'a Tensor or null', g)
-  if (g.rank !== x.rank || g.shape.some((d, k) => d !== x.shape[k])) {
+  if (!sameShape(g, x)) {
     const [expected, received] = [`[${x.shape.join(', ')}]`, `[${g.shape.join(', ')}]`]
     throw new ShapeError(
       `customFunction: backward gave a gradient of shape ${received} for input ${i} of ${expected}`,

@@ -25,6 +25,11 @@ export function mapTensors<T>(value: T, change: (x: Tensor) => Tensor): T {
   return Object.fromEntries(Object.entries(value).map(([key, v]) => [key, mapTensors(v, change)])) as T
 }
 
+/** Whether two tensors have as many dimensions, each of the same size. */
+export function sameShape(a: { shape: readonly number[] }, b: { shape: readonly number[] }): boolean {
+  return a.shape.length === b.shape.length && a.shape.every((d, i) => d === b.shape[i])
+}
+
 export function isPromise(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
 }

@@ -1,7 +1,7 @@
 /** The Tensor class. What it does lies in the files beside it and in ts/generated. */
 import { methods, type Methods } from '../generated/methods.ts'
 import { native } from '../native/addon.ts'
-import { ArgumentError, DisposedError, refuse } from '../native/errors.ts'
+import { ArgumentError, DisposedError } from '../native/errors.ts'
 import { described, setTensorClass } from '../native/record.ts'
 import { deviceName, DTYPES, type Device, type DType, type TypedArray, type TypedArrayOf } from '../native/types.ts'
 import type { TensorLike } from '../native/write.ts'
@@ -250,7 +250,10 @@ export class Tensor<D extends DType = DType> implements Disposable {
   }
 
   toJSON(): never {
-    return refuse('toJSON', 'this', 'a value that was read (await t.toNested())', this)
+    throw new ArgumentError('A tensor is not JSON: read its values with await t.toNested()', {
+      expected: 'a value that was read',
+      received: `a tensor of shape [${this._shape.join(', ')}]`,
+    })
   }
 
   /** Shows the values where they have been computed, else `pending`; computes nothing. */

@@ -1,10 +1,11 @@
 /** Variables: the only things whose value changes. */
 import { native } from '../native/addon.ts'
-import { DisposedError, refuse, ShapeError } from '../native/errors.ts'
+import { DisposedError, DTypeError, refuse, ShapeError } from '../native/errors.ts'
 import { described, fill, isTensor } from '../native/record.ts'
 import { Kind } from '../native/write.ts'
 import type { DType, TypedArray } from '../native/types.ts'
 import { tensor, type Nested } from './create.ts'
+import { sameShape } from './structure.ts'
 import { Tensor } from './tensor.ts'
 
 export interface VariableOptions {
@@ -59,9 +60,19 @@ export class Variable<D extends DType = DType> extends Tensor<D> {
   assign(value: Tensor): void {
     if (!isTensor(value)) refuse('assign', 'value', 'a Tensor', value)
     const { shape } = this
-    if (value.rank !== this.rank || value.shape.some((d, i) => d !== shape[i])) {
+    if (!sameShape(value, this)) {
       const [expected, received] = [`[${shape.join(', ')}]`, `[${value.shape.join(', ')}]`]
       throw new ShapeError(`assign: ${this._name || 'the variable'} has shape ${expected}, the value ${received}`, {
+        op: 'assign',
+        argument: 'value',
+        expected,
+        received,
+      })
+    }
+    if (value.dtype !== this.dtype) {
+      const [expected, received] = [this.dtype, value.dtype]
+      const what = `${this._name || 'the variable'} is ${expected}, the value ${received}`
+      throw new DTypeError(`assign: ${what}; cast it with to('${expected}')`, {
         op: 'assign',
         argument: 'value',
         expected,

@@ -1,5 +1,7 @@
 //! Every op of Fovea, one folder per family and one file per op, and the one list that names them all.
 
+#[cfg(test)]
+mod computing;
 pub mod contraction;
 pub mod creation;
 pub mod indexing;

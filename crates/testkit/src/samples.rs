@@ -20,12 +20,17 @@ pub const SECOND_COTANGENT: usize = 200;
 /// State of the random generator before a sample that draws.
 pub const RANDOM: (u64, u64) = (0x5eed, 11);
 
+/// Draws that a sample's key is good for.
+const KEY_DRAWS: usize = 1 << 20;
+
 /// A sample with what is needed to make its inputs.
 pub struct Case {
     pub op: &'static str,
     pub index: usize,
     pub sample: DynSample,
     pub float: DType,
+    /// The input that is a random key, which the sample's value only stands for.
+    key: Option<usize>,
 }
 
 impl Case {
@@ -35,11 +40,13 @@ impl Case {
     }
 
     pub fn of(def: &OpDef) -> Vec<Case> {
+        let key = def.inputs.iter().position(|i| i.name == "key");
         let cases = (def.samples)().into_iter().enumerate().flat_map(|(index, sample)| {
             // A sample without an input of the type under test is the same in each.
             let fixed = !sample.inputs.is_empty() && sample.inputs.iter().all(|i| i.dtype.is_some());
-            let floats = if fixed { &FLOATS[..1] } else { &FLOATS };
-            floats.iter().map(|&float| Case { op: def.name, index, sample: sample.clone(), float }).collect::<Vec<_>>()
+            let floats = if fixed { &FLOATS[..1] } else { &FLOATS[..] };
+            let case = move |&float| Case { op: def.name, index, sample: sample.clone(), float, key };
+            floats.iter().map(case)
         });
         cases.collect()
     }
@@ -118,6 +125,10 @@ pub fn record(s: &mut Session, case: &Case, values: &[Vec<f64>], mode: Mode, ord
     s.random = RANDOM;
     let mut inputs = Vec::with_capacity(values.len());
     for (i, values) in values.iter().enumerate() {
+        if case.key == Some(i) {
+            inputs.push(s.random_key(KEY_DRAWS));
+            continue;
+        }
         let ty = case.input_type(i);
         let arrangement = if mode.arranged { case.sample.inputs[i].arrangement } else { Arrangement::Contiguous };
         inputs.push(s.arranged(ty, values, arrangement, order > 0 && ty.dtype.is_float())?);

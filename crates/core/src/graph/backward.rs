@@ -120,12 +120,9 @@ impl Graph {
         let nodes = self.ancestors(roots)?;
         let mut reaching = FxHashSet::default();
         for &id in &nodes {
-            let node = self.node(id);
             let target = match &request {
                 Request::Inputs(_) => targets.contains(&id),
-                Request::Accumulate => {
-                    node.has(flag::RETAINS_GRAD) || matches!(node.kind, Kind::Alias(Alias::Version(_)))
-                }
+                Request::Accumulate => self.accumulates(id),
             };
             if target || self.gradient_inputs(id).iter().any(|v| reaching.contains(&v.node)) {
                 reaching.insert(id);
@@ -197,6 +194,7 @@ impl Graph {
         let node = self.node(id);
         match node.kind {
             Kind::Leaf | Kind::Number(_) | Kind::Free | Kind::Stale(_) => &[],
+            Kind::Alias(Alias::Version(_)) if node.has(flag::GRAPHED) => &node.inputs,
             Kind::Alias(Alias::Detach | Alias::Version(_)) => &[],
             Kind::Alias(Alias::Custom(_)) => &node.inputs[node.types.len()..],
             Kind::Op(_) | Kind::ToDevice | Kind::Alias(Alias::Identity) => &node.inputs,
@@ -295,8 +293,9 @@ impl Graph {
         let kind = self.node(id).kind.clone();
         let inputs: SmallVec<[Val; 3]> = self.node(id).inputs.clone();
         match kind {
-            Kind::Alias(Alias::Identity) => {
-                if let Some(g) = cotangents[0] {
+            // Of versions only graphed ones have inputs that lead anywhere.
+            Kind::Alias(Alias::Identity | Alias::Version(_)) => {
+                if let Some(g) = cotangents[0].filter(|_| !self.gradient_inputs(id).is_empty()) {
                     self.add_cotangent(inputs[0], g)?;
                 }
             }
@@ -381,15 +380,8 @@ impl Graph {
                 Ok(found)
             }
             Request::Accumulate => {
-                let mut reached: Vec<(Val, Val)> = pass
-                    .grads
-                    .iter()
-                    .filter(|(v, _)| {
-                        let node = self.node(v.node);
-                        node.has(flag::RETAINS_GRAD) || matches!(node.kind, Kind::Alias(Alias::Version(_)))
-                    })
-                    .map(|(&v, &g)| (v, g))
-                    .collect();
+                let mut reached: Vec<(Val, Val)> =
+                    pass.grads.iter().filter(|(v, _)| self.accumulates(v.node)).map(|(&v, &g)| (v, g)).collect();
                 // Program order, so that equal steps record equal segments.
                 reached.sort_unstable_by_key(|(v, _)| (self.node(v.node).seq, v.out));
                 for (val, grad) in reached {
@@ -398,6 +390,13 @@ impl Graph {
                 Ok(Vec::new())
             }
         }
+    }
+
+    /// Whether a backward pass leaves its gradient in the node's `.grad`.
+    fn accumulates(&self, id: u32) -> bool {
+        let node = self.node(id);
+        let leaf = matches!(node.kind, Kind::Alias(Alias::Version(_))) && !node.has(flag::GRAPHED);
+        leaf || node.has(flag::RETAINS_GRAD)
     }
 
     fn accumulate(&mut self, val: Val, grad: Val, create_graph: bool) -> Result<()> {
@@ -415,9 +414,19 @@ impl Graph {
             None => grad,
         };
         match variable {
-            Some(id) => self.set_grad_of_variable(id, Some(sum)),
-            None => self.set_grad_of(val, Some(sum)),
+            Some(id) => self.set_grad_of_variable(id, Some(sum))?,
+            None => self.set_grad_of(val, Some(sum))?,
         }
+        if create_graph && self.requires_grad(sum) {
+            let grad = match variable {
+                Some(id) => self.grad_of_variable(id)?,
+                None => self.grad_of(val)?,
+            };
+            if let Some(grad) = grad {
+                self.node_mut(grad.node).flags |= flag::GRAPHED | flag::REQUIRES_GRAD;
+            }
+        }
+        Ok(())
     }
 
     /// `val`, or its copy that a backward pass computes again, where it belongs to the checkpointed `region`.

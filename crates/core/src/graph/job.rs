@@ -148,9 +148,8 @@ impl NewVersion {
 
     fn lost(&self, error: &Error) -> Error {
         let name = &self.name;
-        let text = format!(
-            "the value of {name} was lost when an evaluation failed while writing it ({error}); load it again"
-        );
+        let text =
+            format!("the value of {name} was lost when an evaluation failed while writing it ({error}); load it again");
         Error::new(error.kind(), text).at(name)
     }
 }

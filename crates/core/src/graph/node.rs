@@ -72,6 +72,8 @@ pub(crate) mod flag {
     pub const WANTED: u16 = 1 << 11;
     /// Removed from the pending segment by an explicit dispose.
     pub const REMOVED: u16 = 1 << 12;
+    /// A version of a `.grad` made with `createGraph`: gradient passes through it.
+    pub const GRAPHED: u16 = 1 << 13;
 }
 
 pub(crate) const NOT_PENDING: u32 = u32::MAX;

@@ -58,7 +58,7 @@ impl Positional for Uniform<f64> {
     #[inline(always)]
     fn at<const FMA: bool>(index: u64, key: Key) -> f64 {
         let w = philox(key.seed, key.offset.wrapping_add(index / 2));
-        if index % 2 == 0 { uniform_f64(w[0], w[1]) } else { uniform_f64(w[2], w[3]) }
+        if index.is_multiple_of(2) { uniform_f64(w[0], w[1]) } else { uniform_f64(w[2], w[3]) }
     }
 }
 

@@ -29,7 +29,11 @@ impl Elementwise {
     pub fn compile(nest: &LoopNest, accesses: &Accesses, isa: Isa) -> Result<Elementwise> {
         let axes: Vec<usize> = (0..nest.shape.rank()).collect();
         // Stores decide the order, then operands.
-        let ranked: Vec<Access> = accesses.stores.iter().map(|s| s.1).chain(accesses.operands.iter().flatten().copied())
+        let ranked: Vec<Access> = accesses
+            .stores
+            .iter()
+            .map(|s| s.1)
+            .chain(accesses.operands.iter().flatten().copied())
             .map(|i| accesses.list[i as usize].clone())
             .collect();
         let order = order_by_steps(&axes, &ranked);
@@ -40,7 +44,15 @@ impl Elementwise {
                 let last = straight.dims.len() - 1;
                 let order: Vec<usize> = (0..last).filter(|&d| d != dim).chain([dim, last]).collect();
                 // Groups keep the two sides of the tiles as they are.
-                (Space::new(&straight.dims, &order, &|d| (d == dim) as u8 + 2 * (d == last) as u8, &straight.accesses), Policy::Tile)
+                (
+                    Space::new(
+                        &straight.dims,
+                        &order,
+                        &|d| (d == dim) as u8 + 2 * (d == last) as u8,
+                        &straight.accesses,
+                    ),
+                    Policy::Tile,
+                )
             }
             None if straight.cols() >= LONG_ROW => (straight, Policy::Single),
             None => (straight, Policy::Rows),

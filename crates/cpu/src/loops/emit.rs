@@ -73,7 +73,8 @@ impl Lowering<'_> {
         // What is read once takes its registers first, so that no other value ever has them.
         let (once, each): (Vec<Step>, Vec<Step>) = self.steps.iter().partition(|&&step| self.is_hoisted(step));
         self.steps = once.into_iter().chain(each).collect();
-        let reduced: Vec<usize> = self.task.reduced.iter().map(|&i| usize::from(self.task.program.outputs[i])).collect();
+        let reduced: Vec<usize> =
+            self.task.reduced.iter().map(|&i| usize::from(self.task.program.outputs[i])).collect();
         let last_use = self.last_uses(&reduced);
         let mut places = self.given_places();
         let mut registers = Registers::default();
@@ -95,7 +96,11 @@ impl Lowering<'_> {
                 };
             }
             let action = self.action(step, &places, &mut table)?;
-            if self.is_hoisted(step) { hoisted.push(action) } else { actions.push(action) }
+            if self.is_hoisted(step) {
+                hoisted.push(action)
+            } else {
+                actions.push(action)
+            }
             let mut done = self.reads(step);
             done.extend(written);
             done.sort_unstable();
@@ -224,7 +229,8 @@ impl Lowering<'_> {
     ) -> Code {
         let element: usize = registers.sizes.iter().sum();
         let cols = self.task.space.cols();
-        let fitting = REGISTER_BYTES.checked_div(element).map_or(COPY_BLOCK, |n| n.clamp(SMALLEST_BLOCK, LARGEST_BLOCK));
+        let fitting =
+            REGISTER_BYTES.checked_div(element).map_or(COPY_BLOCK, |n| n.clamp(SMALLEST_BLOCK, LARGEST_BLOCK));
         let block = match self.task.policy {
             Policy::Rows => fitting.max(cols),
             _ => fitting / UNIT * UNIT,
@@ -250,16 +256,6 @@ impl Lowering<'_> {
             })
             .collect();
         let reads = self.task.operand_access.iter().flatten().copied().collect();
-        Code {
-            block,
-            cells: self.cells,
-            inits: self.inits,
-            entries,
-            hoisted,
-            actions,
-            sources,
-            bytes: end,
-            reads,
-        }
+        Code { block, cells: self.cells, inits: self.inits, entries, hoisted, actions, sources, bytes: end, reads }
     }
 }

@@ -171,10 +171,12 @@ impl Lowering<'_> {
             prim if prim.arity() == 2 && same => ops::two_operands(prim, of(0), isa, scalars),
             _ => None,
         };
-        found.filter(|_| instr.prim == Prim::Cast || instr.prim.result(of(instr.prim.arity() - 1)) == Some(instr.dtype)).ok_or_else(|| {
-            let operands: Vec<_> = (0..instr.prim.arity()).map(|i| of(i).name()).collect();
-            Error::dtype(format!("{:?} of {} has no meaning", instr.prim, operands.join(", ")))
-        })
+        found
+            .filter(|_| instr.prim == Prim::Cast || instr.prim.result(of(instr.prim.arity() - 1)) == Some(instr.dtype))
+            .ok_or_else(|| {
+                let operands: Vec<_> = (0..instr.prim.arity()).map(|i| of(i).name()).collect();
+                Error::dtype(format!("{:?} of {} has no meaning", instr.prim, operands.join(", ")))
+            })
     }
 
     /// Whether a tensor operand's elements of a block lie densely in memory.
@@ -276,7 +278,10 @@ impl Lowering<'_> {
         for (number, &value) in stored.iter().enumerate() {
             let place = &task.space.accesses[task.stores[number].1 as usize];
             let shares = |v: usize| self.operand(v).is_some_and(|a| &task.space.accesses[a as usize] == place);
-            let after = self.steps.iter().rposition(|&step| self.writes(step) == Some(value) || self.reads(step).into_iter().any(shares));
+            let after = self
+                .steps
+                .iter()
+                .rposition(|&step| self.writes(step) == Some(value) || self.reads(step).into_iter().any(shares));
             placed.push((after.map_or(0, |p| p + 1), number));
         }
         placed.sort_unstable();
@@ -300,7 +305,8 @@ impl Lowering<'_> {
             Step::Instr(value) => match self.instr(value) {
                 Some(instr) if !instr.prim.is_positional() => {
                     let mask = instr.prim == Prim::Select && self.reach[value] == Reach::Element;
-                    let spread = |(k, a): (usize, usize)| if mask && k == 0 { *self.splats.get(&a).unwrap_or(&a) } else { a };
+                    let spread =
+                        |(k, a): (usize, usize)| if mask && k == 0 { *self.splats.get(&a).unwrap_or(&a) } else { a };
                     Self::args(instr).enumerate().map(spread).collect()
                 }
                 _ => Vec::new(),

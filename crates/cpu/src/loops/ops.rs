@@ -174,7 +174,7 @@ impl Binary<f32> for Rem {
     #[inline(always)]
     fn rare(a: f32, b: f32) -> bool {
         let q = (f64::from(a) / f64::from(b)).abs();
-        (q >= REM_BOUND) & (q < f64::INFINITY)
+        (REM_BOUND..f64::INFINITY).contains(&q)
     }
     fn slow(a: f32, b: f32) -> f32 {
         let r = a % b;

@@ -72,10 +72,7 @@ impl Space {
         let mut steps: Vec<Steps> = vec![Steps::new(); accesses.len()];
         for &axis in order.iter().filter(|&&axis| shape[axis] != 1) {
             let merges = groups.last() == Some(&group(axis))
-                && accesses
-                    .iter()
-                    .zip(&steps)
-                    .all(|(a, s)| s[s.len() - 1] == a.steps[axis] * shape[axis] as isize);
+                && accesses.iter().zip(&steps).all(|(a, s)| s[s.len() - 1] == a.steps[axis] * shape[axis] as isize);
             if merges {
                 if let Some(last) = dims.last_mut() {
                     *last *= shape[axis];

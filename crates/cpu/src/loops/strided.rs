@@ -94,7 +94,13 @@ unsafe fn copy_typed<T: Copy>(dst: *mut T, src: *const T, steps: Steps, rows: us
             return lines(below.0, below.1, steps, rows - down, cols);
         }
         if turn {
-            lines(dst, src, Steps { dst_row: dst_col, dst_col: dst_row, src_row: src_col, src_col: src_row }, cols, rows);
+            lines(
+                dst,
+                src,
+                Steps { dst_row: dst_col, dst_col: dst_row, src_row: src_col, src_col: src_row },
+                cols,
+                rows,
+            );
         } else {
             lines(dst, src, steps, rows, cols);
         }

@@ -69,10 +69,8 @@ mod avx2 {
             c[i + 3] = _mm256_shuffle_ps::<0xEE>(b[i + 1], b[i + 3]);
         }
         for i in 0..4 {
-            let (low, high) = (
-                _mm256_permute2f128_ps::<0x20>(c[i], c[i + 4]),
-                _mm256_permute2f128_ps::<0x31>(c[i], c[i + 4]),
-            );
+            let (low, high) =
+                (_mm256_permute2f128_ps::<0x20>(c[i], c[i + 4]), _mm256_permute2f128_ps::<0x31>(c[i], c[i + 4]));
             // SAFETY: rows i and i + 4 are valid.
             unsafe {
                 _mm256_storeu_ps(dst.offset(i as isize * dst_row), low);

@@ -9,10 +9,8 @@ use super::{exp, horner, mul_add};
 pub fn tanh<const FMA: bool>(x: f32) -> f32 {
     let a = x.abs();
     let z = a * a;
-    let p = horner::<FMA, 6>(
-        z,
-        [0.002_152_684, -0.008_190_013, 0.021_706_894, -0.053_948_18, 0.133_332_2, -0.333_333_3],
-    );
+    let p =
+        horner::<FMA, 6>(z, [0.002_152_684, -0.008_190_013, 0.021_706_894, -0.053_948_18, 0.133_332_2, -0.333_333_3]);
     let near = mul_add::<FMA>(a * z, p, a);
     // At 10 the result is 1 already; a NaN passes.
     let clamped = if a > 10.0 { 10.0 } else { a };

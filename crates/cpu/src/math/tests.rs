@@ -58,14 +58,18 @@ fn sin_and_cos_near_and_far() {
     fn whole(f: fn(f32) -> f32, far: fn(f32) -> f32, x: f32) -> f32 {
         if x.abs() <= TRIG_BOUND { f(x) } else { far(x) }
     }
-    sweep("sin", 1.55, f64::sin, [
-        |x| whole(super::sin::<true>, sin_far, x),
-        |x| whole(super::sin::<false>, sin_far, x),
-    ]);
-    sweep("cos", 1.55, f64::cos, [
-        |x| whole(super::cos::<true>, cos_far, x),
-        |x| whole(super::cos::<false>, cos_far, x),
-    ]);
+    sweep(
+        "sin",
+        1.55,
+        f64::sin,
+        [|x| whole(super::sin::<true>, sin_far, x), |x| whole(super::sin::<false>, sin_far, x)],
+    );
+    sweep(
+        "cos",
+        1.55,
+        f64::cos,
+        [|x| whole(super::cos::<true>, cos_far, x), |x| whole(super::cos::<false>, cos_far, x)],
+    );
 }
 
 #[test]
@@ -81,7 +85,8 @@ fn sin_close_to_multiples_of_pi() {
 
 #[test]
 fn pow_of_all_kinds() {
-    let mut values = vec![0.0f32, 0.5, 1.0, 1.5, 2.0, 3.0, 1e-40, 8_388_607.0, 16_777_215.0, 1e30, f32::MAX, f32::INFINITY];
+    let mut values =
+        vec![0.0f32, 0.5, 1.0, 1.5, 2.0, 3.0, 1e-40, 8_388_607.0, 16_777_215.0, 1e30, f32::MAX, f32::INFINITY];
     values.extend((0..300u32).map(|i| f32::from_bits(0x3000_0000 + i * 0x11_2233)));
     values.extend((0..300u32).map(|i| 0.9 + i as f32 * 7.3e-4));
     values.extend(values.clone().iter().map(|v| -v));

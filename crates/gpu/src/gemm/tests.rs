@@ -10,6 +10,7 @@ use fovea_core::device::{BufferRef, Executable};
 use fovea_core::plan::{Home, Plan, Slot, Step, View};
 use fovea_core::shape::Layout;
 use fovea_core::{DType, Shape};
+use std::io::Write;
 use std::sync::Arc;
 
 fn gpu() -> Option<Arc<Gpu>> {
@@ -17,7 +18,8 @@ fn gpu() -> Option<Arc<Gpu>> {
         Ok(gpu) => Some(gpu),
         Err(e) => {
             assert!(std::env::var_os("FOVEA_REQUIRE_GPU").is_none_or(|v| v != "1"), "FOVEA_REQUIRE_GPU=1, but {e}");
-            eprintln!("skipped: {e}");
+            // Not eprintln, which the test runner keeps to itself when a test passes.
+            let _ = writeln!(std::io::stderr(), "skipped: {e}");
             None
         }
     }

@@ -37,65 +37,64 @@ pub(crate) fn reduce(
     let accumulators: Vec<Accumulator> = items.iter().map(|&i| accumulator(nest, i)).collect();
     let results: Vec<SlotId> = items.iter().map(|&i| nest.reductions.items[i].slot).collect();
     let split = sharing.splits > 1;
+    let mut share_slots = |a: &Accumulator| -> Vec<SlotId> {
+        a.parts().iter().map(|p| temporary(outputs * sharing.splits, p.1)).collect()
+    };
     let shares: Vec<Vec<SlotId>> =
-        accumulators
-            .iter()
-            .map(|a| {
-                if split {
-                    a.parts().iter().map(|p| temporary(outputs * sharing.splits, p.1)).collect()
-                } else {
-                    vec![]
-                }
-            })
-            .collect();
+        accumulators.iter().map(|a| if split { share_slots(a) } else { Vec::new() }).collect();
 
     let mut kernel = Fold::new(sharing, outputs, space.extent(true), &accumulators);
-    if kernel.reduced == 0 {
-        kernel.begin();
-        return vec![kernel.end(&results, &shares)];
-    }
-    let kept: Vec<usize> = space.pick(false, &space.sizes).collect();
-    let reduced: Vec<usize> = space.pick(true, &space.sizes).collect();
     kernel.begin();
-    let kept = index::coordinates(&mut kernel.source, "column", &kept);
-    kernel.open_loop();
+    if kernel.reduced > 0 {
+        let kept: Vec<usize> = space.pick(false, &space.sizes).collect();
+        let kept = index::coordinates(&mut kernel.source, "column", &kept);
+        kernel.open_loop();
+        let lifted = element(&mut kernel, nest, &space, kept, items, stores);
+        kernel.close_loop(&lifted);
+    }
+    let mut kernels = vec![kernel.end(&results, &shares)];
+    if split {
+        kernels.push(second_stage(outputs, sharing.splits, &accumulators, &results, &shares));
+    }
+    kernels
+}
+
+/// Writes the evaluation of element `r` of an output, with its stores; returns what each accumulator takes in.
+fn element(
+    kernel: &mut Fold<'_>,
+    nest: &LoopNest,
+    space: &Space,
+    kept: Vec<String>,
+    items: &[usize],
+    stores: &[usize],
+) -> Vec<Vec<String>> {
     let source = &mut kernel.source;
-    let places = index::coordinates(source, "r", &reduced);
-    let (mut kept, mut places) = (kept.into_iter(), places.into_iter());
+    let reduced: Vec<usize> = space.pick(true, &space.sizes).collect();
+    let mut places = index::coordinates(source, "r", &reduced).into_iter();
+    let mut kept = kept.into_iter();
     let coordinates: Vec<String> = space
         .reduced
         .iter()
         .map(|&r| if r { places.next() } else { kept.next() }.expect("a coordinate for each dimension"))
         .collect();
-    let position = if nest.program.is_positional() {
-        let at = index::offset("0u", &coordinates, &space.position);
-        source.bound("i", at)
-    } else {
-        "0u".into()
-    };
-    let mut wanted: Vec<usize> = items.iter().map(|&i| nest.reductions.items[i].output).collect();
-    wanted.extend(stores.iter().map(|&s| nest.stores[s].output));
+    let mut position = "0u".to_owned();
+    if nest.program.is_positional() {
+        position = index::offset("0u", &coordinates, &space.position);
+        position = source.bound("i", position);
+    }
+    let output_of = |item: usize| nest.reductions.items[item].output;
+    let stored = stores.iter().map(|&s| nest.stores[s].output);
+    let mut wanted: Vec<usize> = items.iter().map(|&i| output_of(i)).chain(stored).collect();
     wanted.sort_unstable();
     wanted.dedup();
-    let values = evaluate(source, nest, &space, &coordinates, &position, &wanted);
+    let values = evaluate(source, nest, space, &coordinates, &position, &wanted);
     let value_of = |output: usize| values[wanted.iter().position(|&o| o == output).expect("evaluated")].clone();
     if !stores.is_empty() {
         source.line("if (inside) {");
-        write_stores(source, nest, &space, &coordinates, stores, &value_of);
+        write_stores(source, nest, space, &coordinates, stores, &value_of);
         source.line("}");
     }
-    let lifted: Vec<Vec<String>> = items
-        .iter()
-        .zip(&accumulators)
-        .map(|(&i, a)| a.lift(source, &value_of(nest.reductions.items[i].output), "r"))
-        .collect();
-    kernel.close_loop(&lifted);
-    let first = kernel.end(&results, &shares);
-    if split {
-        vec![first, second_stage(outputs, sharing.splits, &accumulators, &results, &shares)]
-    } else {
-        vec![first]
-    }
+    items.iter().zip(kernel.accumulators).map(|(&i, a)| a.lift(source, &value_of(output_of(i)), "r")).collect()
 }
 
 /// Sums `splits` partial results laid out as [splits, outputs] into `result`.

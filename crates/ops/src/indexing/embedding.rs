@@ -94,7 +94,8 @@ impl Op for Embedding {
             of("sentences", None, x(&[10, 8]), &[3, 5]),
             of("ragged", None, x(&[17, 5]), &[3, 1, 7]),
             of("one index", None, x(&[4, 6]), &[]),
-            of("a row without gradient", Some(1), x(&[3, 4]), &[12]),
+            // The row's values change the result all the same, which a difference quotient sees.
+            of("a row without gradient", Some(1), x(&[3, 4]), &[12]).without_gradient(),
             of("zero-sized", None, x(&[4, 6]), &[0, 2]),
             of("empty rows", None, x(&[4, 0]), &[3]),
             of("reversed", None, x(&[7, 5]).reversed(), &[2, 6]),

@@ -65,7 +65,8 @@ impl BatchNorm {
             }
         }
         let axes: Axes = (0..x.shape.rank()).filter(|&a| a != 1).collect();
-        if !self.training && !(self.given.has(RUNNING_MEAN) && self.given.has(RUNNING_VAR)) {
+        let running = self.given.has(RUNNING_MEAN) && self.given.has(RUNNING_VAR);
+        if !self.training && !running {
             return Err(Error::argument("batch_norm needs running_mean and running_var outside training")
                 .at("running_mean")
                 .expected("running statistics, or training: true")

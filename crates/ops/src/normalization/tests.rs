@@ -4,23 +4,25 @@ use fovea_core::DType::{F32, F64, I32};
 use fovea_core::attributes::{Float, Given};
 use fovea_core::{DType, Error, ErrorKind};
 
+type Input = (DType, &'static [usize]);
+
 #[test]
 fn every_sample_records_with_both_derivatives() {
     check(ops());
 }
 
-fn batch_norm(training: bool, inputs: &[(DType, &[usize])]) -> Result<(), Error> {
+fn batch_norm(training: bool, inputs: &[Input]) -> Result<(), Error> {
     let op = BatchNorm { training, eps: Float(1e-5), given: Given::first(inputs.len() as u32) };
     typed(op, inputs).map(|_| ())
 }
 
 #[test]
 fn batch_norm_says_what_is_missing() {
-    let x: (DType, &[usize]) = (F32, &[4, 3, 2]);
-    let c: (DType, &[usize]) = (F32, &[3]);
+    let x: Input = (F32, &[4, 3, 2]);
+    let c: Input = (F32, &[3]);
     assert!(batch_norm(true, &[x]).is_ok());
     assert!(batch_norm(false, &[x, c, c, c, c]).is_ok());
-    let fails: [(bool, &[(DType, &[usize])], ErrorKind, &str); 5] = [
+    let fails: [(bool, &[Input], ErrorKind, &str); 5] = [
         (false, &[x, c, c], ErrorKind::Argument, "running_mean"),
         (true, &[x, (F32, &[4])], ErrorKind::Shape, "weight"),
         (true, &[x, c, (F64, &[3])], ErrorKind::DType, "bias"),

@@ -44,6 +44,8 @@ impl Op for Normal {
     }
 
     fn samples() -> Vec<Sample<Normal>> {
-        samples(|shape, dtype| Normal { shape, dtype })
+        // f32 in either pass of the tests; logarithm and cosine of two libraries differ by a few roundings.
+        let tolerance = |s: Sample<Normal>| if s.op.dtype == DType::F32 { s.tolerance(2e-6) } else { s };
+        samples(|shape, dtype| Normal { shape, dtype }).into_iter().map(tolerance).collect()
     }
 }

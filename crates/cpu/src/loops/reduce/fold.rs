@@ -84,7 +84,9 @@ fn combine_lanes<T: Copy, M: Monoid<T>>(rows: &mut [[M::State; LANES]], dst: &mu
     }
 }
 
-/// Folds `K` neighbouring rows of `length` elements into lanes.
+/// Folds `K` neighbouring rows of `length` elements into lanes. Written with indices: through iterators the compiler
+/// makes scalar code of it, ten times slower.
+#[expect(clippy::needless_range_loop, reason = "see above")]
 #[inline(always)]
 unsafe fn fold_rows<T: Copy, M: Monoid<T>, const K: usize>(
     lanes: &mut [[M::State; LANES]; K],

@@ -85,7 +85,8 @@ impl Reducing {
             Strategy::Outer => side.iter().chain(&reduced).chain(&strip).copied().collect(),
         };
         let strip_group = u8::MAX;
-        let group = |axis: usize| if strategy == Strategy::Outer && strip.contains(&axis) { strip_group } else { groups[axis] };
+        let group =
+            |axis: usize| if strategy == Strategy::Outer && strip.contains(&axis) { strip_group } else { groups[axis] };
         let space = Space::new(&nest.shape, &order, &group, &accesses.list);
         let plain = nest.program.instrs.is_empty() && nest.stores.is_empty();
         let lower_for = |policy: Policy| {
@@ -128,11 +129,12 @@ impl Reducing {
             _ => false,
         };
         let plain = code.actions.is_empty() && code.hoisted.is_empty() && code.sources.iter().all(memory);
-        let block = match (plain, one_row) {
-            (true, _) => code.block.max(PLAIN_BLOCK),
+        let block = match (one_row, plain) {
             // Longer ones would take in the next run.
-            (_, true) => code.block.min(tree.length),
-            _ => code.block,
+            (true, true) => tree.length,
+            (true, false) => code.block.min(tree.length),
+            (false, true) => code.block.max(PLAIN_BLOCK),
+            (false, false) => code.block,
         };
         let most = if plain { PLAIN_WIDTH } else { (block / lanes).max(1) };
         let width = if most >= LANES { most / LANES * LANES } else { most }.min(space.cols());
@@ -250,9 +252,8 @@ impl Reducing {
         let body = |task: usize| {
             let columns = part(self.outputs, tasks, task);
             // SAFETY: row `chunk` of the states, this task's columns.
-            let row = |chunk: usize| unsafe {
-                shared.pointers()[0].add((chunk * self.outputs + columns.start) * fold.state)
-            };
+            let row =
+                |chunk: usize| unsafe { shared.pointers()[0].add((chunk * self.outputs + columns.start) * fold.state) };
             let mut chunks = self.tree.chunks;
             while chunks > 1 {
                 for pair in 0..chunks / 2 {
@@ -280,10 +281,17 @@ fn folds(nest: &LoopNest, slots: &[Slot], tree: Tree, isa: Isa) -> Result<Vec<Fo
             let (fold, result) = monoid::fold(item.monoid, dtype, isa)
                 .ok_or_else(|| Error::dtype(format!("{:?} of {dtype} has no meaning", item.monoid)))?;
             if slots[item.slot].dtype != result {
-                return Err(Error::internal(format!("a reduction to {result} has a slot of {}", slots[item.slot].dtype)));
+                return Err(Error::internal(format!(
+                    "a reduction to {result} has a slot of {}",
+                    slots[item.slot].dtype
+                )));
             }
             if !fold.plain && i32::try_from(tree.size()).is_err() {
-                return Err(Error::argument(format!("{:?} over {} elements: indices are i32", item.monoid, tree.size())));
+                return Err(Error::argument(format!(
+                    "{:?} over {} elements: indices are i32",
+                    item.monoid,
+                    tree.size()
+                )));
             }
             Ok(fold)
         })
@@ -292,9 +300,7 @@ fn folds(nest: &LoopNest, slots: &[Slot], tree: Tree, isa: Isa) -> Result<Vec<Fo
 
 /// Operands by how many elements they have, largest first.
 fn largest_first<'a>(shape: &Shape, accesses: &'a Accesses) -> Vec<&'a Access> {
-    let elements = |a: &Access| -> usize {
-        (0..shape.rank()).filter(|&i| a.steps[i] != 0).map(|i| shape[i]).product()
-    };
+    let elements = |a: &Access| -> usize { (0..shape.rank()).filter(|&i| a.steps[i] != 0).map(|i| shape[i]).product() };
     let mut list: Vec<&Access> = accesses.operands.iter().flatten().map(|&a| &accesses.list[a as usize]).collect();
     list.sort_by_key(|a| std::cmp::Reverse(elements(a)));
     list

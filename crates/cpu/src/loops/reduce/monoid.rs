@@ -112,7 +112,9 @@ indexed! {
 
 /// The loops of a monoid over a dtype, and the result's dtype; `None` where it has no meaning.
 pub fn fold(monoid: op::Monoid, dtype: DType, isa: Isa) -> Option<(Fold, DType)> {
-    use op::Monoid::{ArgMax as IsArgMax, ArgMin as IsArgMin, Max as IsMax, Min as IsMin, Prod as IsProd, Sum as IsSum};
+    use op::Monoid::{
+        ArgMax as IsArgMax, ArgMin as IsArgMin, Max as IsMax, Min as IsMin, Prod as IsProd, Sum as IsSum,
+    };
     macro_rules! of {
         ($name:ident) => {
             match dtype {

@@ -109,7 +109,8 @@ impl Case {
     pub fn actual(&self, isa: Isa, threads: usize, strategy: Option<Strategy>) -> Vec<Vec<u8>> {
         let compiled = CompiledLoop::compile_for(&self.nest, &self.slots, isa, strategy).unwrap();
         // Aligned copies, with space around them that must stay as it is.
-        let mut aligned: Vec<Vec<u64>> = self.buffers.iter().map(|b| vec![0xA5A5_A5A5_A5A5_A5A5; b.len() / 8 + 17]).collect();
+        let mut aligned: Vec<Vec<u64>> =
+            self.buffers.iter().map(|b| vec![0xA5A5_A5A5_A5A5_A5A5; b.len() / 8 + 17]).collect();
         let mut pointers: Vec<*mut u8> = aligned
             .iter_mut()
             .zip(&self.buffers)
@@ -181,8 +182,12 @@ pub fn element(dtype: DType, random: &mut Random) -> Value {
     match dtype {
         DType::F32 => Value::F32(float as f32),
         DType::F64 => Value::F64(float),
-        DType::I32 => Value::I32(if special { random.pick(&[i32::MIN, i32::MAX, 0, -1]) } else { random.below(200) as i32 - 100 }),
-        DType::I64 => Value::I64(if special { random.pick(&[i64::MIN, i64::MAX, 0, -1]) } else { random.below(200) as i64 - 100 }),
+        DType::I32 => {
+            Value::I32(if special { random.pick(&[i32::MIN, i32::MAX, 0, -1]) } else { random.below(200) as i32 - 100 })
+        }
+        DType::I64 => {
+            Value::I64(if special { random.pick(&[i64::MIN, i64::MAX, 0, -1]) } else { random.below(200) as i64 - 100 })
+        }
         DType::U8 => Value::U8(random.below(256) as u8),
         DType::Bool => Value::U8(random.below(2) as u8),
     }
@@ -223,10 +228,59 @@ pub fn program(inputs: &[DType], length: usize, outputs: usize, random: &mut Ran
     use Prim::*;
     let mut p = Program { inputs: inputs.to_vec(), ..Program::default() };
     let floats = [
-        Add, Sub, Mul, Div, Rem, Pow, Max, Min, Neg, Abs, Sign, Floor, Ceil, Round, Trunc, Sqrt, Exp, Expm1, Log,
-        Log1p, Sin, Cos, Tanh, Erf, Eq, Ne, Lt, Le, Select, Cast, Const(0x3FF8_0000_0000_0000), Index,
+        Add,
+        Sub,
+        Mul,
+        Div,
+        Rem,
+        Pow,
+        Max,
+        Min,
+        Neg,
+        Abs,
+        Sign,
+        Floor,
+        Ceil,
+        Round,
+        Trunc,
+        Sqrt,
+        Exp,
+        Expm1,
+        Log,
+        Log1p,
+        Sin,
+        Cos,
+        Tanh,
+        Erf,
+        Eq,
+        Ne,
+        Lt,
+        Le,
+        Select,
+        Cast,
+        Const(0x3FF8_0000_0000_0000),
+        Index,
     ];
-    let integers = [Add, Sub, Mul, Rem, Pow, Max, Min, Neg, Abs, Sign, Eq, Ne, Lt, Le, Select, Cast, Const(0x4008_0000_0000_0000), Index];
+    let integers = [
+        Add,
+        Sub,
+        Mul,
+        Rem,
+        Pow,
+        Max,
+        Min,
+        Neg,
+        Abs,
+        Sign,
+        Eq,
+        Ne,
+        Lt,
+        Le,
+        Select,
+        Cast,
+        Const(0x4008_0000_0000_0000),
+        Index,
+    ];
     let bools = [And, Or, Not, Eq, Ne, Lt, Le, Max, Min, Select, Cast];
     for _ in 0..length {
         let count = p.inputs.len() + p.instrs.len();

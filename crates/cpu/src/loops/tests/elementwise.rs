@@ -65,7 +65,11 @@ fn every_primitive_and_cast_over_special_values() {
             for scalars in 0..4 {
                 let random = &mut Random::new(scalars as u64 + 7);
                 let mut p = Program { inputs: vec![dtype; 2], ..Program::default() };
-                p.instrs.push(Instr { prim, dtype: prim.result(dtype).unwrap(), args: [0, (prim.arity() > 1) as u16, 0] });
+                p.instrs.push(Instr {
+                    prim,
+                    dtype: prim.result(dtype).unwrap(),
+                    args: [0, (prim.arity() > 1) as u16, 0],
+                });
                 p.outputs = vec![2];
                 let mut case = Case::new([700], p);
                 for operand in 0..2 {
@@ -162,7 +166,8 @@ fn positions_are_those_of_the_logical_shape() {
     });
     for seed in 0..30 {
         let random = &mut Random::new(seed);
-        let shape = random.pick(&[Shape::from([1111]), Shape::from([7, 5, 31]), Shape::from([2, 300, 3]), Shape::from([1])]);
+        let shape =
+            random.pick(&[Shape::from([1111]), Shape::from([7, 5, 31]), Shape::from([2, 300, 3]), Shape::from([1])]);
         let mut case = Case::new(shape, p.clone());
         case.data.push(Datum::Key { seed: 42, offset: u64::MAX - 5 });
         case.nest.operands.push(Operand::Key(0));
@@ -178,7 +183,9 @@ fn positions_are_those_of_the_logical_shape() {
 
 #[test]
 fn meaningless_programs_are_errors() {
-    for (prim, dtype) in [(Prim::Add, DType::Bool), (Prim::Exp, DType::I32), (Prim::And, DType::F32), (Prim::Div, DType::I64)] {
+    for (prim, dtype) in
+        [(Prim::Add, DType::Bool), (Prim::Exp, DType::I32), (Prim::And, DType::F32), (Prim::Div, DType::I64)]
+    {
         let random = &mut Random::new(0);
         let p = Program {
             inputs: vec![dtype; 2],

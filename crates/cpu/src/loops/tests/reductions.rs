@@ -8,8 +8,7 @@ use fovea_core::plan::Operand;
 use fovea_core::scalar::{Prim, Program, build};
 use fovea_core::{DType, Layout, Shape};
 
-const MONOIDS: [Monoid; 6] =
-    [Monoid::Sum, Monoid::Prod, Monoid::Max, Monoid::Min, Monoid::ArgMax, Monoid::ArgMin];
+const MONOIDS: [Monoid; 6] = [Monoid::Sum, Monoid::Prod, Monoid::Max, Monoid::Min, Monoid::ArgMax, Monoid::ArgMin];
 
 fn identity(dtype: DType) -> Program {
     Program { inputs: vec![dtype], instrs: vec![], outputs: vec![0] }
@@ -26,7 +25,9 @@ fn random_nests() {
             let size = random.pick(&sizes);
             shape.push(if shape.size() * size > 30_000 { 2 } else { size });
         }
-        let inputs: Vec<DType> = (0..1 + random.below(3)).map(|_| random.pick(&[DType::F32, DType::F32, DType::F64, DType::I32, DType::I64, DType::U8, DType::Bool])).collect();
+        let inputs: Vec<DType> = (0..1 + random.below(3))
+            .map(|_| random.pick(&[DType::F32, DType::F32, DType::F64, DType::I32, DType::I64, DType::U8, DType::Bool]))
+            .collect();
         let length = random.below(2) * random.below(6);
         let outputs = 1 + random.below(2);
         let mut case = Case::new(shape, program(&inputs, length, outputs, random));
@@ -37,7 +38,8 @@ fn random_nests() {
         case.nest.reductions.axes = (0..rank).filter(|_| random.below(2) == 0).collect();
         for output in 0..outputs {
             let monoid = random.pick(&MONOIDS);
-            let bool_sum = case.nest.program.output_dtype(output) == DType::Bool && matches!(monoid, Monoid::Sum | Monoid::Prod);
+            let bool_sum =
+                case.nest.program.output_dtype(output) == DType::Bool && matches!(monoid, Monoid::Sum | Monoid::Prod);
             case.reduce(output, if bool_sum { Monoid::Max } else { monoid }, random);
             if random.below(3) == 0 {
                 let l = layout(shape, random, false);

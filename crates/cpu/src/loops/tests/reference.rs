@@ -99,7 +99,9 @@ fn apply<const FMA: bool>(instr: &Instr, a: &[Value], position: u64) -> Value {
         _ => panic!("not a key"),
     };
     match (instr.prim, a) {
-        (Prim::Const(bits), _) => Value::read(bytes_of(&cell_of(Datum::Float(f64::from_bits(bits)), instr.dtype)), instr.dtype, 0),
+        (Prim::Const(bits), _) => {
+            Value::read(bytes_of(&cell_of(Datum::Float(f64::from_bits(bits)), instr.dtype)), instr.dtype, 0)
+        }
         (Prim::Cast, [x]) => x.cast(instr.dtype),
         (Prim::Index, _) => I64(position as i64).cast(instr.dtype),
         (Prim::Uniform, _) if instr.dtype == DType::F32 => F32(math::uniform_f32(key(4)[position as usize % 4])),
@@ -110,7 +112,13 @@ fn apply<const FMA: bool>(instr: &Instr, a: &[Value], position: u64) -> Value {
         }
         (Prim::Normal, _) if instr.dtype == DType::F32 => F32(math::normal_f32::<FMA>(key(1))),
         (Prim::Normal, _) => F64(math::normal_f64(key(1))),
-        (Prim::Select, [U8(mask), x, y]) => if *mask != 0 { *x } else { *y },
+        (Prim::Select, [U8(mask), x, y]) => {
+            if *mask != 0 {
+                *x
+            } else {
+                *y
+            }
+        }
         (Prim::And, [U8(x), U8(y)]) => truth(*x != 0 && *y != 0),
         (Prim::Or, [U8(x), U8(y)]) => truth(*x != 0 || *y != 0),
         (Prim::Not, [U8(x)]) => truth(*x == 0),
@@ -125,7 +133,17 @@ fn apply<const FMA: bool>(instr: &Instr, a: &[Value], position: u64) -> Value {
             Prim::Cos if x.abs() <= math::TRIG_BOUND => math::cos::<FMA>(*x),
             Prim::Sin => math::sin_far(*x),
             Prim::Cos => math::cos_far(*x),
-            Prim::Sign => if x.is_nan() { *x } else if *x > 0.0 { 1.0 } else if *x < 0.0 { -1.0 } else { 0.0 },
+            Prim::Sign => {
+                if x.is_nan() {
+                    *x
+                } else if *x > 0.0 {
+                    1.0
+                } else if *x < 0.0 {
+                    -1.0
+                } else {
+                    0.0
+                }
+            }
             _ => return rounding(prim, f64::from(*x)).cast(DType::F32),
         }),
         (prim, [F64(x)]) => match prim {
@@ -137,25 +155,41 @@ fn apply<const FMA: bool>(instr: &Instr, a: &[Value], position: u64) -> Value {
             Prim::Erf => F64(libm::erf(*x)),
             Prim::Sin => F64(x.sin()),
             Prim::Cos => F64(x.cos()),
-            Prim::Sign => F64(if x.is_nan() { *x } else if *x > 0.0 { 1.0 } else if *x < 0.0 { -1.0 } else { 0.0 }),
+            Prim::Sign => F64(if x.is_nan() {
+                *x
+            } else if *x > 0.0 {
+                1.0
+            } else if *x < 0.0 {
+                -1.0
+            } else {
+                0.0
+            }),
             _ => rounding(prim, *x),
         },
-        (prim, [F32(x), F32(y)]) => float_pair(prim, f64::from(*x), f64::from(*y), &|prim| F32(match prim {
-            Prim::Add => x + y,
-            Prim::Sub => x - y,
-            Prim::Mul => x * y,
-            Prim::Div => x / y,
-            Prim::Pow => math::pow::<FMA>(*x, *y),
-            _ => { let r = x % y; if r != 0.0 && (r < 0.0) != (*y < 0.0) { r + y } else { r } }
-        })),
-        (prim, [F64(x), F64(y)]) => float_pair(prim, *x, *y, &|prim| F64(match prim {
-            Prim::Add => x + y,
-            Prim::Sub => x - y,
-            Prim::Mul => x * y,
-            Prim::Div => x / y,
-            Prim::Pow => x.powf(*y),
-            _ => remainder(*x, *y),
-        })).cast(if instr.dtype == DType::Bool { DType::U8 } else { DType::F64 }),
+        (prim, [F32(x), F32(y)]) => float_pair(prim, f64::from(*x), f64::from(*y), &|prim| {
+            F32(match prim {
+                Prim::Add => x + y,
+                Prim::Sub => x - y,
+                Prim::Mul => x * y,
+                Prim::Div => x / y,
+                Prim::Pow => math::pow::<FMA>(*x, *y),
+                _ => {
+                    let r = x % y;
+                    if r != 0.0 && (r < 0.0) != (*y < 0.0) { r + y } else { r }
+                }
+            })
+        }),
+        (prim, [F64(x), F64(y)]) => float_pair(prim, *x, *y, &|prim| {
+            F64(match prim {
+                Prim::Add => x + y,
+                Prim::Sub => x - y,
+                Prim::Mul => x * y,
+                Prim::Div => x / y,
+                Prim::Pow => x.powf(*y),
+                _ => remainder(*x, *y),
+            })
+        })
+        .cast(if instr.dtype == DType::Bool { DType::U8 } else { DType::F64 }),
         (prim, x) => integers(prim, x, instr.dtype),
     }
 }
@@ -244,15 +278,17 @@ fn offset(strides: &[isize], offset: usize, at: &[usize]) -> usize {
 /// Runs the nest on buffers of bytes.
 pub fn run(nest: &LoopNest, buffers: &mut [Vec<u8>], data: &[Datum], isa: Isa) {
     let fma = isa != Isa::Portable || math::BASELINE_FMA;
-    let size = nest.shape.size();
+    let apply = if fma { apply::<true> } else { apply::<false> };
     let before: Vec<Vec<u8>> = buffers.to_vec();
     let mut outputs: Vec<Vec<Value>> = vec![Vec::new(); nest.program.outputs.len()];
-    for position in 0..size {
+    for position in 0..nest.shape.size() {
         let at = coordinates(&nest.shape, position);
         let mut values: Vec<Value> = Vec::new();
         for (operand, &dtype) in nest.operands.iter().zip(&nest.program.inputs) {
             values.push(match *operand {
-                Operand::Tensor { slot, strides, offset: start } => Value::read(&before[slot], dtype, offset(&strides, start, &at)),
+                Operand::Tensor { slot, strides, offset: start } => {
+                    Value::read(&before[slot], dtype, offset(&strides, start, &at))
+                }
                 Operand::Scalar(i) => Value::read(bytes_of(&cell_of(data[i], dtype)), dtype, 0),
                 Operand::Key(i) => match data[i] {
                     Datum::Key { seed, offset } => Key(seed, offset),
@@ -262,27 +298,29 @@ pub fn run(nest: &LoopNest, buffers: &mut [Vec<u8>], data: &[Datum], isa: Isa) {
         }
         for instr in &nest.program.instrs {
             let keyed = matches!(instr.prim, Prim::Uniform | Prim::Normal) as usize;
-            let args: Vec<Value> = instr.args[..instr.prim.arity().max(keyed)].iter().map(|&a| values[a as usize]).collect();
-            values.push(if fma { apply::<true>(instr, &args, position as u64) } else { apply::<false>(instr, &args, position as u64) });
+            let args: Vec<Value> =
+                instr.args[..instr.prim.arity().max(keyed)].iter().map(|&a| values[a as usize]).collect();
+            values.push(apply(instr, &args, position as u64));
         }
         for (out, &v) in outputs.iter_mut().zip(&nest.program.outputs) {
             out.push(values[v as usize]);
         }
         for store in &nest.stores {
-            outputs[store.output][position].write(&mut buffers[store.slot], offset(&store.strides, store.offset, &at));
+            let value = values[nest.program.outputs[store.output] as usize];
+            value.write(&mut buffers[store.slot], offset(&store.strides, store.offset, &at));
         }
     }
     let axes = &nest.reductions.axes;
     let kept = nest.shape.reduced(axes, false);
     for item in &nest.reductions.items {
         let mut parts: Vec<Vec<Value>> = vec![Vec::new(); kept.size()];
-        for position in 0..size {
+        for (position, &value) in outputs[item.output].iter().enumerate() {
             let at = coordinates(&nest.shape, position);
             let mut group = 0;
             for axis in (0..nest.shape.rank()).filter(|a| !axes.contains(a)) {
                 group = group * nest.shape[axis] + at[axis];
             }
-            parts[group].push(outputs[item.output][position]);
+            parts[group].push(value);
         }
         for (group, elements) in parts.iter().enumerate() {
             let dtype = nest.program.output_dtype(item.output);
@@ -311,13 +349,14 @@ fn merge(monoid: Monoid, a: Value, b: Value) -> Value {
 /// One group, as `reduce::tree` documents it.
 fn reduce(monoid: Monoid, dtype: DType, elements: &[Value], shape: &Shape, axes: &[usize]) -> Value {
     if matches!(monoid, Monoid::ArgMax | Monoid::ArgMin) {
-        let prim = if monoid == Monoid::ArgMax { Prim::Lt } else { Prim::Le };
+        let less = |a: Value, b: Value| {
+            apply::<true>(&Instr { prim: Prim::Lt, dtype: DType::Bool, args: [0, 1, 0] }, &[a, b], 0) == U8(1)
+        };
         let mut best = 0;
         for (i, &x) in elements.iter().enumerate().skip(1) {
-            let instr = |prim| Instr { prim, dtype: DType::Bool, args: [0, 1, 0] };
             let held = elements[best];
-            let better = if prim == Prim::Lt { apply::<true>(&instr(Prim::Lt), &[held, x], 0) } else { apply::<true>(&instr(Prim::Lt), &[x, held], 0) };
-            if !held.is_nan() && (x.is_nan() || better == U8(1)) {
+            let better = if monoid == Monoid::ArgMax { less(held, x) } else { less(x, held) };
+            if !held.is_nan() && (x.is_nan() || better) {
                 best = i;
             }
         }

@@ -1,6 +1,18 @@
 /** S12–S14: which changes keep a plan, and what changes no bit. */
 import { describe, expect, test } from 'vitest'
-import { F, manualSeed, materialize, nn, optim, rand, randn, tensor, Variable, type Counters, type Tensor } from 'fovea'
+import {
+  F,
+  manualSeed,
+  materialize,
+  optim,
+  rand,
+  randn,
+  tensor,
+  Variable,
+  type Counters,
+  type nn,
+  type Tensor,
+} from 'fovea'
 import { resultOf } from '../child.ts'
 import { convNet, counted, LARGE, native, numbers } from '../engine.ts'
 

@@ -1,9 +1,9 @@
 //! Contractions: matrix products with batches and any layout, convolutions forward, backward-data and backward-weights
 //! with stride, padding and dilation, long and empty sums.
 
-mod common;
+mod harness;
 
-use common::{Builder, Rng, compare, gpu};
+use harness::{Builder, Rng, compare, gpu};
 use fovea_core::contraction::{Access, Contraction, Coord, Loop, Role};
 use fovea_core::plan::{Plan, Step, View};
 use fovea_core::shape::Layout;

@@ -1,8 +1,8 @@
 //! Elementwise nests: random nests, draws, in-place writes, many slots, large and empty spaces.
 
-mod common;
+mod harness;
 
-use common::{
+use harness::{
     Builder, Rng, compare, gpu, numbers, random_program, random_shape, random_walk, run, store, strides, whole,
 };
 use fovea_core::device::{BufferRef, Datum, Runtime};
@@ -68,7 +68,7 @@ fn draws_have_the_bits_of_philox() {
         let plan = b.build();
         let data = [Datum::Key { seed, offset }];
         let got = run(gpu, &plan, &[], &data);
-        assert_eq!(got, run(&common::host::HostRuntime, &plan, &[], &data));
+        assert_eq!(got, run(&harness::host::HostRuntime, &plan, &[], &data));
         let values = numbers(&got[0], DType::F32);
         assert!(values.iter().all(|v| (0.0..1.0).contains(v)));
     }
@@ -143,7 +143,7 @@ fn in_place_within_a_plan() {
 /// An SGD step with momentum: both outputs are donated their externals.
 #[test]
 fn donated_buffers_are_overwritten_only_by_their_sole_owner() {
-    let Some(gpu) = common::open() else { return };
+    let Some(gpu) = harness::open() else { return };
     let shape = Shape::from([1000]);
     let mut b = Builder::default();
     let [p, g, m] = [0; 3].map(|_| b.external(DType::F32, 1000));
@@ -163,7 +163,7 @@ fn donated_buffers_are_overwritten_only_by_their_sole_owner() {
     let executable = gpu.compile(&plan).unwrap();
     let rng = &mut Rng(9);
     let bytes: Vec<Vec<u8>> = (0..3).map(|_| rng.elements(DType::F32, 1000)).collect();
-    let expected = run(&common::host::HostRuntime, &plan, &bytes, &[]);
+    let expected = run(&harness::host::HostRuntime, &plan, &bytes, &[]);
     let read = |buffer: &BufferRef| {
         let mut out = vec![0; 4000];
         gpu.read(buffer, DType::F32, &Layout::contiguous(shape), &mut out).unwrap();
@@ -222,7 +222,7 @@ fn many_slots_are_cut_into_kernels() {
 /// Slices that start elsewhere are the same kernel.
 #[test]
 fn where_a_slice_starts_compiles_nothing() {
-    let Some(gpu) = common::open() else { return };
+    let Some(gpu) = harness::open() else { return };
     let shape = Shape::from([5, 3]);
     let bytes = [Rng(6).elements(DType::F32, 300)];
     let mut pipelines = Vec::new();

@@ -1,9 +1,9 @@
 //! Every scalar primitive on every dtype it takes, with its accuracy.
 
-mod common;
+mod harness;
 
-use common::interpret::Value;
-use common::{Rng, f32s, gpu, i32s, map_plan, numbers, run};
+use harness::interpret::Value;
+use harness::{Rng, f32s, gpu, i32s, map_plan, numbers, run};
 use fovea_core::scalar::{Expr, Prim, Program, build};
 use fovea_core::{DType, Shape};
 use fovea_gpu::GpuRuntime;
@@ -40,7 +40,7 @@ fn evaluate(gpu: &GpuRuntime, program: &Program, inputs: &[Vec<f32>]) -> Vec<(f6
     let got = numbers(&run(gpu, &plan, &bytes, &[])[0], program.output_dtype(0));
     let exact = (0..inputs[0].len()).map(|i| {
         let values: Vec<Value> = inputs.iter().map(|v| Value::Float(f64::from(v[i]))).collect();
-        common::interpret::interpret(program, &values, i as u64)[0].float()
+        harness::interpret::interpret(program, &values, i as u64)[0].float()
     });
     got.into_iter().zip(exact).collect()
 }
@@ -206,7 +206,7 @@ fn integers_and_booleans() {
             let externals = [i32s(&a), i32s(&b)];
             let plan = map_plan(&one, shape);
             let got = run(gpu, &plan, &externals, &[]);
-            let expected = run(&common::host::HostRuntime, &plan, &externals, &[]);
+            let expected = run(&harness::host::HostRuntime, &plan, &externals, &[]);
             let wrong = got[0].iter().zip(&expected[0]).position(|(g, e)| g != e);
             if let Some(i) = wrong {
                 let i = i / one.output_dtype(0).size();
@@ -222,7 +222,7 @@ fn integer_powers() {
     let a: Vec<i32> = (0..400).map(|i| i / 20 - 10).collect();
     let b: Vec<i32> = (0..400).map(|i| i % 20 - 5).collect();
     let program = build(&[DType::I32; 2], |x| vec![x[0].binary(Prim::Pow, &x[1])]);
-    common::compare(gpu, &map_plan(&program, Shape::from([400])), &[i32s(&a), i32s(&b)], &[], 0.0);
+    harness::compare(gpu, &map_plan(&program, Shape::from([400])), &[i32s(&a), i32s(&b)], &[], 0.0);
 }
 
 #[test]
@@ -237,7 +237,7 @@ fn constants_and_casts() {
         let plan = map_plan(&program, Shape::from([3]));
         let externals = [f32s(&[1.0, 2.0, 3.0])];
         let got = run(gpu, &plan, &externals, &[]);
-        let expected = run(&common::host::HostRuntime, &plan, &externals, &[]);
+        let expected = run(&harness::host::HostRuntime, &plan, &externals, &[]);
         for o in 0..4 {
             let dtype = program.output_dtype(o);
             let (g, e) = (numbers(&got[o], dtype)[0], numbers(&expected[o], dtype)[0]);
@@ -257,5 +257,5 @@ fn comparisons_of_nan() {
         let (p, q) = (&x[0], &x[1]);
         vec![p.eq(q), p.binary(Prim::Ne, q), p.lt(q), p.le(q), p.binary(Prim::Ne, p), p.eq(p)]
     });
-    common::compare(gpu, &map_plan(&program, Shape::from([16])), &[f32s(&a), f32s(&b)], &[], 0.0);
+    harness::compare(gpu, &map_plan(&program, Shape::from([16])), &[f32s(&a), f32s(&b)], &[], 0.0);
 }

@@ -1,8 +1,8 @@
 //! What needs a process of its own: no adapter, software adapters refused, leaving in mid-step.
 
-mod common;
+mod harness;
 
-use common::{Builder, open, store, whole};
+use harness::{Builder, open, store, whole};
 use fovea_core::DType;
 use fovea_core::Shape;
 use fovea_core::device::Runtime;

@@ -1,9 +1,9 @@
 //! Reducing nests: every monoid and dtype, every way of sharing the work, stores beside reductions, empty and special
 //! values.
 
-mod common;
+mod harness;
 
-use common::{Builder, Rng, compare, f32s, gpu, numbers, random_program, random_shape, random_walk, run, store, whole};
+use harness::{Builder, Rng, compare, f32s, gpu, numbers, random_program, random_shape, random_walk, run, store, whole};
 use fovea_core::op::Monoid;
 use fovea_core::plan::{LoopNest, Operand, Plan, Reduce, Reductions, Step};
 use fovea_core::scalar::Program;

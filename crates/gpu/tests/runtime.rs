@@ -1,9 +1,9 @@
 //! Buffers, dtypes, hand-written kernels, fallbacks to the host, errors and the loss of the device.
 
-mod common;
+mod harness;
 
-use common::host::HostRuntime;
-use common::{Builder, Rng, f32s, gpu, i32s, numbers, open, run, store, whole};
+use harness::host::HostRuntime;
+use harness::{Builder, Rng, f32s, gpu, i32s, numbers, open, run, store, whole};
 use fovea_core::contraction::{Contraction, Coord, Loop, Role};
 use fovea_core::device::{BufferRef, CpuArgs, Datum, Device, Runtime};
 use fovea_core::error::ErrorKind;
@@ -311,7 +311,7 @@ fn runs_on_several_threads() {
                 for i in 0..10 {
                     let bytes = Rng(t * 100 + i).elements(DType::F32, 5000);
                     let program = build(&[DType::F32], |x| vec![&x[0] * (t as f64 + 2.0)]);
-                    let plan = common::map_plan(&program, Shape::from([5000]));
+                    let plan = harness::map_plan(&program, Shape::from([5000]));
                     let expected: Vec<f64> =
                         numbers(&bytes, DType::F32).iter().map(|v| f64::from((v * (t as f64 + 2.0)) as f32)).collect();
                     assert_eq!(numbers(&run(gpu, &plan, &[bytes], &[])[0], DType::F32), expected);
@@ -324,7 +324,7 @@ fn runs_on_several_threads() {
 #[test]
 fn a_lost_device_keeps_failing_with_its_type() {
     let Some(gpu) = open() else { return };
-    let plan = common::map_plan(&build(&[DType::F32], |x| vec![x[0].exp()]), Shape::from([4]));
+    let plan = harness::map_plan(&build(&[DType::F32], |x| vec![x[0].exp()]), Shape::from([4]));
     let executable = gpu.compile(&plan).unwrap();
     let buffer = gpu.upload(&[0; 16], DType::F32).unwrap();
     gpu.lose_device();
@@ -349,7 +349,7 @@ fn a_lost_device_keeps_failing_with_its_type() {
 #[test]
 fn a_failed_run_hands_its_externals_back() {
     let Some(gpu) = gpu() else { return };
-    let plan = common::map_plan(&build(&[DType::F32], |x| vec![x[0].exp()]), Shape::from([4000]));
+    let plan = harness::map_plan(&build(&[DType::F32], |x| vec![x[0].exp()]), Shape::from([4000]));
     let executable = gpu.compile(&plan).unwrap();
     let small = gpu.upload(&[0; 16], DType::F32).unwrap();
     let failure = executable.run(vec![small], &[]).err().unwrap();

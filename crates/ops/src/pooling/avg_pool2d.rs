@@ -1,7 +1,7 @@
 //! Averages over windows.
 
 use super::AvgPool2dBackward;
-use super::windows::{Plane, Planes, Windows, planes, with_planes};
+use super::windows::{Plane, Planes, Windows, planes, taps, with_planes};
 use crate::parallel;
 use fovea_core::device::{CpuArgs, Element};
 use fovea_core::graph::Backward;
@@ -56,30 +56,42 @@ pub(super) fn divisor(windows: &Windows, include_pad: bool, p: usize, q: usize) 
     if include_pad { windows.size[0] * windows.size[1] } else { windows.range(0, p).len() * windows.range(1, q).len() }
 }
 
+/// Row by row of the result, tap by tap in row-major order.
 fn pool<T: Average>(plane: &Plane<'_, T>, windows: &Windows, include_pad: bool, out: &mut [T]) {
     let [_, width] = windows.output;
-    for (at, out) in out.iter_mut().enumerate() {
-        let (p, q) = (at / width, at % width);
-        let mut sum = T::default();
+    let (mut row_buffer, mut tap_buffer) = (Vec::new(), Vec::new());
+    for (p, out) in out.chunks_exact_mut(width).enumerate() {
+        out.fill(T::default());
         for row in windows.range(0, p) {
-            for col in windows.range(1, q) {
-                sum = sum + plane.get(row, col);
+            let values = plane.row(row, &mut row_buffer);
+            for tap in 0..windows.size[1] {
+                let range = windows.with_tap(tap);
+                if range.is_empty() {
+                    continue;
+                }
+                let start = windows.column(range.start, tap);
+                let taps = taps(values, start, windows.stride[1], range.len(), &mut tap_buffer);
+                out[range].iter_mut().zip(taps).for_each(|(sum, &next)| *sum = *sum + next);
             }
         }
-        *out = sum / T::count(divisor(windows, include_pad, p, q));
+        for (q, out) in out.iter_mut().enumerate() {
+            *out = *out / T::count(divisor(windows, include_pad, p, q));
+        }
     }
 }
 
-/// Windows of two by two that touch without overlap, over rows that are whole in memory. The same sums in the same
-/// order as [`pool`].
-fn pool_twos<T: Average>(plane: &Plane<'_, T>, windows: &Windows, out: &mut [T]) {
+/// Windows of two by two that touch without overlap, over rows whose elements are neighbours; otherwise returns false.
+/// The same sums in the same order as [`pool`].
+fn pool_twos<T: Average>(plane: &Plane<'_, T>, windows: &Windows, out: &mut [T]) -> bool {
     let [_, width] = windows.output;
     for (p, out) in out.chunks_exact_mut(width).enumerate() {
-        let (Some(top), Some(bottom)) = (plane.row(2 * p, 2 * width), plane.row(2 * p + 1, 2 * width)) else { return };
-        for ((out, top), bottom) in out.iter_mut().zip(top.chunks_exact(2)).zip(bottom.chunks_exact(2)) {
-            *out = (T::default() + top[0] + top[1] + bottom[0] + bottom[1]) / T::count(4);
+        let (Some(top), Some(bottom)) = (plane.neighbours(2 * p), plane.neighbours(2 * p + 1)) else { return false };
+        let windows = top.as_chunks::<2>().0.iter().zip(bottom.as_chunks::<2>().0);
+        for (out, ([a, b], [c, d])) in out.iter_mut().zip(windows) {
+            *out = (T::default() + *a + *b + *c + *d) / T::count(4);
         }
     }
+    true
 }
 
 fn run<T: Average>(args: &mut CpuArgs<'_>, windows: &Windows, include_pad: bool) {
@@ -89,9 +101,7 @@ fn run<T: Average>(args: &mut CpuArgs<'_>, windows: &Windows, include_pad: bool)
     let work = windows.outputs() * windows.size[0] * windows.size[1];
     parallel::each(args.threads, out.elements::<T>(), windows.outputs(), work, |i, out| {
         let plane = planes.get(i);
-        if twos && plane.cols == 1 {
-            pool_twos(&plane, windows, out);
-        } else {
+        if !(twos && pool_twos(&plane, windows, out)) {
             pool(&plane, windows, include_pad, out);
         }
     });

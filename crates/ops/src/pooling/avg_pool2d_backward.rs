@@ -38,16 +38,28 @@ impl AvgPool2dBackward {
     }
 }
 
+/// Row by row of g, tap by tap in row-major order.
 fn spread<T: Average>(g: &Plane<'_, T>, windows: &Windows, include_pad: bool, out: &mut [T]) {
     out.fill(T::default());
-    let [_, width] = windows.input;
+    let ([_, width], stride) = (windows.input, windows.stride[1]);
+    let mut shares: Vec<T> = Vec::new();
     for p in 0..windows.output[0] {
-        for q in 0..windows.output[1] {
-            let share = g.get(p, q) / T::count(divisor(windows, include_pad, p, q));
-            let cols = windows.range(1, q);
-            for row in windows.range(0, p) {
-                for out in &mut out[row * width..][cols.clone()] {
-                    *out = *out + share;
+        shares.clear();
+        let share = |q: usize| g.get(p, q) / T::count(divisor(windows, include_pad, p, q));
+        shares.extend((0..windows.output[1]).map(share));
+        for row in windows.range(0, p) {
+            let out = &mut out[row * width..(row + 1) * width];
+            for tap in 0..windows.size[1] {
+                let range = windows.with_tap(tap);
+                if range.is_empty() {
+                    continue;
+                }
+                let out = &mut out[windows.column(range.start, tap)..];
+                let shares = &shares[range];
+                let add = |(out, share): (&mut T, &T)| *out = *out + *share;
+                match stride {
+                    1 => out.iter_mut().zip(shares).for_each(add),
+                    _ => out.iter_mut().step_by(stride).zip(shares).for_each(add),
                 }
             }
         }

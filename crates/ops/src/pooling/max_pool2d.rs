@@ -1,7 +1,7 @@
 //! Maxima over windows.
 
 use super::MaxPool2dBackward;
-use super::windows::{Plane, Planes, Windows, planes, with_planes};
+use super::windows::{Plane, Planes, Windows, planes, taps, with_planes};
 use crate::parallel;
 use fovea_core::device::{CpuArgs, Element};
 use fovea_core::graph::{Backward, Build, Val};
@@ -43,31 +43,58 @@ fn beats<T: PartialOrd>(next: T, best: T) -> bool {
     !(next <= best) & (best == best)
 }
 
-fn pool<T: Element>(plane: &Plane<'_, T>, windows: &Windows, out: &mut [T], found: &mut [i32]) {
+/// Float types of the kernel.
+trait Maximum: Element {
+    const LOWEST: Self;
+}
+impl Maximum for f32 {
+    const LOWEST: f32 = f32::NEG_INFINITY;
+}
+impl Maximum for f64 {
+    const LOWEST: f64 = f64::NEG_INFINITY;
+}
+
+/// Row by row of the result, tap by tap in row-major order.
+fn pool<T: Maximum>(plane: &Plane<'_, T>, windows: &Windows, out: &mut [T], found: &mut [i32]) {
     let ([_, width], [_, columns]) = (windows.output, windows.input);
-    for (at, out) in out.iter_mut().enumerate() {
-        let (rows, cols) = (windows.range(0, at / width), windows.range(1, at % width));
-        let (mut best, mut index) = (plane.get(rows.start, cols.start), rows.start * columns + cols.start);
+    let (mut row_buffer, mut tap_buffer, mut unwanted) = (Vec::new(), Vec::new(), Vec::new());
+    if found.is_empty() {
+        unwanted.resize(width, 0);
+    }
+    for (p, out) in out.chunks_exact_mut(width).enumerate() {
+        let found = found.get_mut(p * width..(p + 1) * width).unwrap_or(&mut unwanted);
+        let rows = windows.range(0, p);
+        out.fill(T::LOWEST);
+        // Where nothing is larger than the lowest value, the first tap in the plane is the maximum.
+        for (q, found) in found.iter_mut().enumerate() {
+            *found = (rows.start * columns + windows.range(1, q).start) as i32;
+        }
         for row in rows {
-            for col in cols.clone() {
-                let next = plane.get(row, col);
-                if beats(next, best) {
-                    (best, index) = (next, row * columns + col);
+            let values = plane.row(row, &mut row_buffer);
+            for tap in 0..windows.size[1] {
+                let range = windows.with_tap(tap);
+                if range.is_empty() {
+                    continue;
+                }
+                let start = windows.column(range.start, tap);
+                let taps = taps(values, start, windows.stride[1], range.len(), &mut tap_buffer);
+                let (first, step) = ((row * columns + start) as i32, windows.stride[1] as i32);
+                let results = out[range.clone()].iter_mut().zip(&mut found[range]);
+                for (((best, at), &next), i) in results.zip(taps).zip(0..) {
+                    let wins = beats(next, *best);
+                    *best = if wins { next } else { *best };
+                    *at = if wins { first + i * step } else { *at };
                 }
             }
-        }
-        *out = best;
-        if let Some(found) = found.get_mut(at) {
-            *found = index as i32;
         }
     }
 }
 
-/// Windows of two by two that touch without overlap, over rows that are whole in memory.
-fn pool_twos<T: Element>(plane: &Plane<'_, T>, windows: &Windows, out: &mut [T], found: &mut [i32]) {
+/// Windows of two by two that touch without overlap, over rows whose elements are neighbours; otherwise returns false.
+fn pool_twos<T: Element>(plane: &Plane<'_, T>, windows: &Windows, out: &mut [T], found: &mut [i32]) -> bool {
     let ([_, width], [_, columns]) = (windows.output, windows.input);
     for (p, out) in out.chunks_exact_mut(width).enumerate() {
-        let (Some(top), Some(bottom)) = (plane.row(2 * p, 2 * width), plane.row(2 * p + 1, 2 * width)) else { return };
+        let (Some(top), Some(bottom)) = (plane.neighbours(2 * p), plane.neighbours(2 * p + 1)) else { return false };
         let windows = top.as_chunks::<2>().0.iter().zip(bottom.as_chunks::<2>().0);
         let best = |([a, b], [c, d]): (&[T; 2], &[T; 2])| {
             let pick = |best: (T, i32), next: (T, i32)| if beats(next.0, best.0) { next } else { best };
@@ -86,9 +113,10 @@ fn pool_twos<T: Element>(plane: &Plane<'_, T>, windows: &Windows, out: &mut [T],
             None => out.iter_mut().zip(windows).for_each(|(out, window)| *out = best(window).0),
         }
     }
+    true
 }
 
-fn run<T: Element>(args: &mut CpuArgs<'_>, windows: &Windows) {
+fn run<T: Maximum>(args: &mut CpuArgs<'_>, windows: &Windows) {
     let planes = Planes::<T>::of(&args.inputs[0]);
     let [values, found] = args.outputs else { return };
     let each = windows.outputs();
@@ -105,9 +133,7 @@ fn run<T: Element>(args: &mut CpuArgs<'_>, windows: &Windows) {
     let work = each * windows.size[0] * windows.size[1];
     parallel::each_pair(args.threads, (values, each), (found, each), work, |i, out, found| {
         let plane = planes.get(i);
-        if twos && plane.cols == 1 {
-            pool_twos(&plane, windows, out, found);
-        } else {
+        if !(twos && pool_twos(&plane, windows, out, found)) {
             pool(&plane, windows, out, found);
         }
     });

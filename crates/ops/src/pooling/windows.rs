@@ -81,6 +81,19 @@ impl Windows {
         start.saturating_sub(self.padding[d])..(start + self.size[d] - self.padding[d]).min(self.input[d])
     }
 
+    /// The windows of a row whose tap number `tap` lies in the plane.
+    pub fn with_tap(&self, tap: usize) -> Range<usize> {
+        let ([_, stride], [_, padding]) = (self.stride, self.padding);
+        let first = padding.saturating_sub(tap).div_ceil(stride);
+        let end = (self.input[1] + padding).saturating_sub(tap).div_ceil(stride).min(self.output[1]);
+        first.min(end)..end
+    }
+
+    /// The column of tap number `tap` of window `window`.
+    pub fn column(&self, window: usize, tap: usize) -> usize {
+        window * self.stride[1] + tap - self.padding[1]
+    }
+
     pub fn inputs(&self) -> usize {
         self.input[0] * self.input[1]
     }
@@ -93,10 +106,11 @@ impl Windows {
 /// One plane of a strided value.
 #[derive(Clone, Copy)]
 pub(super) struct Plane<'a, T> {
-    pub values: &'a [T],
-    pub offset: usize,
-    pub rows: isize,
-    pub cols: isize,
+    values: &'a [T],
+    offset: usize,
+    rows: isize,
+    cols: isize,
+    width: usize,
 }
 
 impl<'a, T: Element> Plane<'a, T> {
@@ -104,10 +118,49 @@ impl<'a, T: Element> Plane<'a, T> {
         self.values[(self.offset as isize + row as isize * self.rows + col as isize * self.cols) as usize]
     }
 
-    /// Row `row` of `width` elements, where they are neighbours.
-    pub fn row(&self, row: usize, width: usize) -> Option<&'a [T]> {
+    /// Row `row` where its elements are neighbours.
+    pub fn neighbours(&self, row: usize) -> Option<&'a [T]> {
         let start = (self.offset as isize + row as isize * self.rows) as usize;
-        (self.cols == 1).then(|| &self.values[start..start + width])
+        (self.cols == 1).then(|| &self.values[start..start + self.width])
+    }
+
+    /// Row `row`, copied to `buffer` where its elements are not neighbours.
+    pub fn row<'b>(&self, row: usize, buffer: &'b mut Vec<T>) -> &'b [T]
+    where
+        'a: 'b,
+    {
+        self.neighbours(row).unwrap_or_else(|| {
+            buffer.clear();
+            buffer.extend((0..self.width).map(|col| self.get(row, col)));
+            buffer
+        })
+    }
+}
+
+/// `count` elements of `row` from `start` in steps of `stride`, copied to `buffer` where they are not neighbours.
+pub(super) fn taps<'b, T: Element>(
+    row: &'b [T],
+    start: usize,
+    stride: usize,
+    count: usize,
+    buffer: &'b mut Vec<T>,
+) -> &'b [T] {
+    let row = &row[start..];
+    match stride {
+        _ if count == 0 => &[],
+        1 => &row[..count],
+        2 => {
+            // The last pair may lack its second half.
+            buffer.clear();
+            buffer.extend(row.as_chunks::<2>().0.iter().take(count).map(|pair| pair[0]));
+            buffer.extend((buffer.len() < count).then(|| row[2 * (count - 1)]));
+            buffer
+        }
+        _ => {
+            buffer.clear();
+            buffer.extend(row.iter().step_by(stride).take(count));
+            buffer
+        }
     }
 }
 
@@ -135,6 +188,7 @@ impl<'a, T: Element> Planes<'a, T> {
             offset: offset as usize,
             rows: self.layout.strides[leading],
             cols: self.layout.strides[leading + 1],
+            width: self.layout.shape[leading + 1],
         }
     }
 }

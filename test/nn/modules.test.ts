@@ -1,0 +1,289 @@
+/** What modules, optimizers and starting values do beyond their formulas. */
+import { describe, expect, test } from 'vitest'
+import { F, manualSeed, nn, optim, ones, randn, tensor, withSeed, zeros, type Tensor } from 'fovea'
+import { convNet, counted, failure, numbers, sameBits } from '../engine.ts'
+
+describe('state dicts', () => {
+  test('keys are those of PyTorch, buffers included', () => {
+    const model = new nn.Sequential({ conv1: new nn.Conv2d(1, 2, 3), bn1: new nn.BatchNorm2d(2) })
+    expect(Object.keys(model.stateDict())).toEqual([
+      'conv1.weight',
+      'conv1.bias',
+      'bn1.weight',
+      'bn1.bias',
+      'bn1.running_mean',
+      'bn1.running_var',
+      'bn1.num_batches_tracked',
+    ])
+    expect(model.stateDict()['bn1.num_batches_tracked']!.dtype).toBe('i64')
+  })
+
+  test('a state dict keeps the values of its moment', async () => {
+    const model = new nn.Linear(2, 2)
+    const dict = model.stateDict()
+    const before = numbers(dict.weight!)
+    const optimizer = new optim.SGD(model, { lr: 1 })
+    model
+      .forward(ones([1, 2]))
+      .sum()
+      .backward()
+    await optimizer.step()
+    expect(numbers(dict.weight!)).toEqual(before)
+    expect(numbers(model.weight)).not.toEqual(before)
+  })
+
+  test('loading gives an equal model', () => {
+    const [a, b] = [withSeed(1, () => convNet()), withSeed(2, () => convNet())]
+    a.forward(randn([4, 1, 8, 8])) // moves the statistics
+    const x = randn([2, 1, 8, 8])
+    const out = (m: nn.Sequential) => m.eval().forward(x).dataSync()
+    expect(sameBits(out(a), out(b))).toBe(false)
+    expect(b.loadStateDict(a.stateDict())).toEqual({ missing: [], unexpected: [] })
+    expect(sameBits(out(a), out(b))).toBe(true)
+  })
+
+  test('values are converted to the dtype of what they replace', () => {
+    const layer = new nn.Linear(1, 1, { bias: false })
+    layer.loadStateDict({ weight: tensor([[3]], { dtype: 'f64' }) })
+    expect([layer.weight.dtype, numbers(layer.weight)]).toEqual(['f32', [3]])
+  })
+
+  test('nothing is changed when loading throws', () => {
+    const layer = new nn.Linear(2, 1)
+    const before = [numbers(layer.weight), numbers(layer.bias!)]
+    expect(() => layer.loadStateDict({ weight: ones([1, 2]), bias: ones([2]) })).toThrow(/bias has shape \[1\]/)
+    expect(() => layer.loadStateDict({ weight: ones([1, 2]) })).toThrow(/missing bias/)
+    expect([numbers(layer.weight), numbers(layer.bias!)]).toEqual(before)
+  })
+
+  test('strict: false takes what fits and tells the rest', () => {
+    const layer = new nn.Linear(2, 1)
+    const result = layer.loadStateDict({ weight: ones([1, 2]), other: ones([1]) }, { strict: false })
+    expect(result).toEqual({ missing: ['bias'], unexpected: ['other'] })
+    expect(numbers(layer.weight)).toEqual([1, 1])
+  })
+})
+
+describe('modes', () => {
+  test('train and eval reach every module below; dropout drops in training only', () => {
+    const model = new nn.Sequential(new nn.Dropout(0.5), new nn.Sequential(new nn.Dropout(0.5)))
+    const x = ones([1000])
+    expect(new Set(numbers(model.forward(x)))).toEqual(new Set([0, 4]))
+    expect(
+      model
+        .eval()
+        .modules()
+        .every((m) => !m.training),
+    ).toBe(true)
+    expect(new Set(numbers(model.forward(x)))).toEqual(new Set([1]))
+    expect(
+      model
+        .train()
+        .modules()
+        .every((m) => m.training),
+    ).toBe(true)
+  })
+
+  test('a frozen module gets no gradients and is not trained', async () => {
+    const model = new nn.Sequential(new nn.Linear(2, 2), new nn.Linear(2, 1))
+    const [first, second] = model as Iterable<nn.Linear>
+    first!.freeze()
+    const before = numbers(first!.weight)
+    const optimizer = new optim.SGD(model, { lr: 1, weightDecay: 0.5 })
+    model
+      .forward(ones([1, 2]))
+      .sum()
+      .backward()
+    await optimizer.step()
+    expect([first!.weight.grad, numbers(first!.weight)]).toEqual([null, before])
+    expect(second!.weight.grad).not.toBeNull()
+    first!.unfreeze()
+    model
+      .forward(ones([1, 2]))
+      .sum()
+      .backward()
+    expect(first!.weight.grad).not.toBeNull()
+  })
+
+  test('to(dtype) converts floats and leaves counts alone, also in the middle of training', async () => {
+    const model = convNet()
+    const optimizer = new optim.SGD(model, { lr: 0.1 })
+    const loss = (dtype: 'f32' | 'f64') =>
+      model
+        .forward(randn([2, 1, 8, 8], { dtype }))
+        .square()
+        .mean()
+    loss('f32').backward()
+    await optimizer.step()
+    model.to('f64')
+    model.zeroGrad()
+    expect(model.parameters().every((p) => p.dtype === 'f64')).toBe(true)
+    expect(model.buffers().map((b) => b.dtype)).toEqual(['f64', 'f64', 'i64'])
+    const last = loss('f64')
+    last.backward()
+    await optimizer.step()
+    expect(last.dtype).toBe('f64')
+    expect(model.parameters().flatMap(numbers).every(Number.isFinite)).toBe(true)
+  })
+
+  test('a summary tells shapes and parameters and leaves no trace', () => {
+    const model = convNet()
+    const mean = numbers(model.buffers()[0]!)
+    expect(model.summary([1, 1, 8, 8]).toString()).toBe(
+      [
+        'layer            output        parameters',
+        'Sequential       [1, 4]',
+        '  0 Conv2d       [1, 4, 8, 8]          36',
+        '  1 BatchNorm2d  [1, 4, 8, 8]           8',
+        '  2 ReLU         [1, 4, 8, 8]',
+        '  3 MaxPool2d    [1, 4, 4, 4]',
+        '  4 Flatten      [1, 64]',
+        '  5 Dropout      [1, 64]',
+        '  6 Linear       [1, 4]               260',
+        '304 parameters',
+      ].join('\n'),
+    )
+    expect([model.training, numbers(model.buffers()[0]!)]).toEqual([true, mean])
+  })
+})
+
+describe('starting values', () => {
+  const weight = () => new nn.Parameter(zeros([64, 32, 3, 3]))
+  const [fanIn, fanOut] = [32 * 9, 64 * 9]
+  const spread = (x: Tensor) => {
+    const values = numbers(x)
+    const mean = values.reduce((a, b) => a + b) / values.length
+    const deviation = Math.sqrt(values.reduce((a, b) => a + (b - mean) ** 2, 0) / values.length)
+    return { mean, deviation, most: values.reduce((a, b) => Math.max(a, Math.abs(b)), 0) }
+  }
+  const { init } = nn
+  const cases: [string, (p: nn.Parameter) => nn.Parameter, number][] = [
+    ['kaimingUniform', (p) => init.kaimingUniform(p, { nonlinearity: 'relu' }), Math.sqrt(2 / fanIn)],
+    ['kaimingNormal', (p) => init.kaimingNormal(p, { mode: 'fanOut', nonlinearity: 'relu' }), Math.sqrt(2 / fanOut)],
+    ['xavierUniform', (p) => init.xavierUniform(p), Math.sqrt(2 / (fanIn + fanOut))],
+    ['xavierNormal', (p) => init.xavierNormal(p, { gain: 2 }), 2 * Math.sqrt(2 / (fanIn + fanOut))],
+    ['normal', (p) => init.normal(p, 0, 0.02), 0.02],
+  ]
+  test.each(cases)('%s has the standard deviation of its paper', (name, set, expected) => {
+    manualSeed(1)
+    const { mean, deviation, most } = spread(set(weight()))
+    // 18,432 draws: the deviation of the mean is deviation / 136, that of the deviation below deviation / 190.
+    expect(Math.abs(mean)).toBeLessThan((5 * expected) / 136)
+    expect(Math.abs(deviation / expected - 1)).toBeLessThan(5 / 190)
+    expect(most / expected).toBeLessThan(name.endsWith('Uniform') ? Math.sqrt(3) * 1.0001 : 6)
+  })
+
+  test('linear and convolution layers start within 1 / √fanIn, as in PyTorch', () => {
+    manualSeed(1)
+    for (const [layer, fan] of [
+      [new nn.Linear(100, 50), 100],
+      [new nn.Conv2d(8, 16, 3), 72],
+    ] as const) {
+      for (const p of layer.parameters()) {
+        expect(spread(p).most).toBeLessThanOrEqual(1 / Math.sqrt(fan))
+        expect(spread(p).most).toBeGreaterThan(0.8 / Math.sqrt(fan))
+      }
+    }
+  })
+
+  test('the same seed gives the same model', () => {
+    const make = () => withSeed(3, () => convNet().parameters().flatMap(numbers))
+    expect(make()).toEqual(make())
+  })
+})
+
+describe('optimizers', () => {
+  test('groups have hyperparameters of their own', async () => {
+    const [a, b] = [new nn.Parameter([1]), new nn.Parameter([1])]
+    const optimizer = new optim.SGD([{ parameters: [a], lr: 0.5 }, { parameters: [b] }], { lr: 0.1 })
+    a.add(b).sum().backward()
+    await optimizer.step()
+    expect([numbers(a)[0], numbers(b)[0]]).toEqual([0.5, Math.fround(0.9)])
+  })
+
+  test('parameters without a gradient stay as they are, whatever the weight decay', async () => {
+    const [a, b] = [new nn.Parameter([1]), new nn.Parameter([1])]
+    const optimizer = new optim.AdamW([a, b], { lr: 0.1, weightDecay: 0.5 })
+    a.mul(2).sum().backward()
+    await optimizer.step()
+    expect(numbers(a)).not.toEqual([1])
+    expect(numbers(b)).toEqual([1])
+  })
+
+  const makers: [string, (p: nn.Parameter[]) => optim.Optimizer<never>][] = [
+    ['SGD', (p) => new optim.SGD(p, { lr: 0.1, momentum: 0.9 }) as never],
+    ['Adam', (p) => new optim.Adam(p, { lr: 0.1 }) as never],
+    ['AdamW', (p) => new optim.AdamW(p, { lr: 0.1 }) as never],
+  ]
+  test.each(makers)('%s goes on from its state dict as if it had never stopped', async (_, make) => {
+    const steps = async (p: nn.Parameter, optimizer: optim.Optimizer<never>, count: number) => {
+      for (let i = 0; i < count; i++) {
+        optimizer.zeroGrad()
+        p.square().mul(p).sum().backward()
+        await optimizer.step()
+      }
+    }
+    const whole = new nn.Parameter([1, -2])
+    await steps(whole, make([whole]), 6)
+    const first = new nn.Parameter([1, -2])
+    const before = make([first])
+    await steps(first, before, 3)
+    const second = new nn.Parameter(first.detach())
+    const after = make([second])
+    after.loadStateDict(before.stateDict())
+    await steps(first, before, 1) // must not reach the state that was taken over
+    await steps(second, after, 3)
+    expect(numbers(second)).toEqual(numbers(whole))
+  })
+
+  test('clipGradNorm gives the norm before and leaves small gradients alone', () => {
+    const [a, b] = [new nn.Parameter([1, 1]), new nn.Parameter([1])]
+    const gradients = (max: number) => {
+      a.grad = b.grad = null
+      a.mul(tensor([3, 0]))
+        .sum()
+        .add(b.mul(4).sum())
+        .backward()
+      const norm = optim.clipGradNorm([a, b], max).itemSync()
+      return [norm, ...numbers(a.grad!), ...numbers(b.grad!)]
+    }
+    expect(gradients(10)).toEqual([5, 3, 0, 4])
+    const clipped = gradients(1)
+    ;[5, 0.6, 0, 0.8].forEach((v, i) => expect(clipped[i]).toBeCloseTo(v, 5))
+  })
+
+  test('clipGradValue limits every element', () => {
+    const a = new nn.Parameter([1, 1, 1])
+    a.mul(tensor([5, -5, 0.5]))
+      .sum()
+      .backward()
+    optim.clipGradValue([a], 1)
+    expect(numbers(a.grad!)).toEqual([1, -1, 0.5])
+  })
+
+  test('a step without any gradient changes nothing', async () => {
+    const model = convNet()
+    const before = model.parameters().flatMap(numbers)
+    const work = await counted(() => new optim.Adam(model).step())
+    expect(work.kernels).toBe(0)
+    expect(model.parameters().flatMap(numbers)).toEqual(before)
+  })
+
+  test('hyperparameters out of range are refused when they are set and when they are used', () => {
+    const p = new nn.Parameter([1])
+    expect(() => new optim.Adam([p], { betas: [0.9, 1] })).toThrow(/betas\[1\]/)
+    const optimizer = new optim.SGD([p], { lr: 0.1 })
+    optimizer.groups[0]!.lr = NaN
+    expect(failure(() => void optimizer.step()).message).toMatch(/lr must be a finite number/)
+  })
+})
+
+test('embedding: the padding row starts as zeros and stays so', async () => {
+  const table = new nn.Embedding(4, 3, { paddingIdx: -1 })
+  const optimizer = new optim.SGD(table, { lr: 1 })
+  F.mseLoss(table.forward(tensor([0, 3, 1], { dtype: 'i32' })), 1).backward()
+  await optimizer.step()
+  const values = numbers(table.weight)
+  expect(values.slice(9)).toEqual([0, 0, 0])
+  expect(values.slice(0, 3)).not.toEqual([0, 0, 0])
+})

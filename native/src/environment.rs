@@ -37,13 +37,15 @@ pub struct Shared {
     /// A failure that nobody has been told of: (step number, error).
     failure: Mutex<Option<(u64, Error)>>,
     failed: AtomicBool,
-    /// Steps up to this number have somebody waiting for them.
+    /// The step that somebody has waited for last.
     observed: AtomicU64,
 }
 
 impl Shared {
+    /// Step `step` failed. Its promise tells whoever waits for it; otherwise the failure is kept for the next call, or
+    /// for a later step that somebody waits for.
     pub fn fail(&self, step: u64, error: Error) {
-        if step <= self.observed.load(Ordering::Acquire) {
+        if step == self.observed.load(Ordering::Acquire) {
             return;
         }
         let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
@@ -51,14 +53,19 @@ impl Shared {
         self.failed.store(true, Ordering::Release);
     }
 
-    /// Somebody waits for step `step` (and so for those before it).
+    /// Somebody waits for step `step`.
     pub fn observe(&self, step: u64) {
-        self.observed.fetch_max(step, Ordering::AcqRel);
+        self.observed.store(step, Ordering::Release);
         let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
-        if failure.as_ref().is_some_and(|(failed, _)| *failed <= step) {
+        if failure.as_ref().is_some_and(|(failed, _)| *failed == step) {
             *failure = None;
             self.failed.store(false, Ordering::Release);
         }
+    }
+
+    /// The failure of an earlier step that step `step`, for which somebody waits, must report.
+    pub fn earlier_failure(&self, step: u64) -> Option<Error> {
+        if step == self.observed.load(Ordering::Acquire) { self.take_failure() } else { None }
     }
 
     fn take_failure(&self) -> Option<Error> {
@@ -203,7 +210,8 @@ impl Environment {
         unsafe { std::slice::from_raw_parts_mut(self.scratch, SCRATCH) }
     }
 
-    /// A failure that nobody was waiting for is thrown by the next call (S18).
+    /// A failure that nobody was waiting for is thrown by the next call that records, differentiates or evaluates
+    /// (S18); calls that leave a scope never throw it.
     pub fn raise_failure(&mut self) -> Result<()> {
         match self.shared.take_failure() {
             Some(error) => Err(error),
@@ -334,10 +342,7 @@ unsafe extern "C" fn entry(env: napi_env, info: napi_callback_info) -> napi_valu
     let environment = unsafe { &mut *function.environment };
     let js = environment.js;
     // Missing arguments come as undefined.
-    let outcome = catch_unwind(AssertUnwindSafe(|| {
-        environment.raise_failure()?;
-        (function.call)(environment, &arguments)
-    }));
+    let outcome = catch_unwind(AssertUnwindSafe(|| (function.call)(environment, &arguments)));
     match outcome {
         Ok(Ok(value)) => value,
         Ok(Err(error)) => {

@@ -53,6 +53,7 @@ fn handles(e: &Environment, list: napi_value, name: &str) -> Result<Vec<Val>> {
 }
 
 fn backward(e: &mut Environment, a: &[napi_value]) -> Result<napi_value> {
+    e.raise_failure()?;
     let roots = handles(e, a[0], "roots")?;
     let cotangents = optional(e, a[1], "gradients")?;
     let create_graph = e.js.to_bool(a[2], "createGraph")?;
@@ -61,6 +62,7 @@ fn backward(e: &mut Environment, a: &[napi_value]) -> Result<napi_value> {
 }
 
 fn gradients(e: &mut Environment, a: &[napi_value]) -> Result<napi_value> {
+    e.raise_failure()?;
     let outputs = handles(e, a[0], "outputs")?;
     let inputs = pairs(e, a[1], "inputs")?;
     let cotangents = optional(e, a[2], "gradOutputs")?;

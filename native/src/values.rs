@@ -65,6 +65,7 @@ fn check_array(array: &Bytes, dtype: DType, size: usize, name: &str) -> Result<(
 }
 
 fn leaf(e: &mut Environment, a: &[napi_value]) -> Result<napi_value> {
+    e.raise_failure()?;
     let array = e.js.to_bytes(a[0], "data")?;
     let dtype = dtype_from(e.js.to_u32(a[1], "dtype")?)?;
     let dims: Vec<usize> =
@@ -159,6 +160,7 @@ fn own_variable(e: &mut Environment, a: &[napi_value]) -> Result<napi_value> {
 }
 
 fn assign(e: &mut Environment, a: &[napi_value]) -> Result<napi_value> {
+    e.raise_failure()?;
     let id = e.js.to_u32(a[0], "variable")?;
     let value = e.handles.get(e.js.to_u32(a[1], "handle")?)?;
     e.graph.assign(id, value)?;
@@ -206,6 +208,7 @@ fn outcome(cells: &[Arc<Cell>]) -> Result<()> {
 }
 
 fn evaluate(e: &mut Environment, a: &[napi_value]) -> Result<napi_value> {
+    e.raise_failure()?;
     let (cells, jobs) = prepare(e, a[0])?;
     let done = jobs.is_empty() && cells.iter().all(|c| c.is_ready());
     let promise = if done {
@@ -220,6 +223,7 @@ fn evaluate(e: &mut Environment, a: &[napi_value]) -> Result<napi_value> {
 }
 
 fn evaluate_sync(e: &mut Environment, a: &[napi_value]) -> Result<napi_value> {
+    e.raise_failure()?;
     let (cells, jobs) = prepare(e, a[0])?;
     if !jobs.is_empty() || !cells.iter().all(|c| c.is_ready()) {
         engine().run_now(jobs)?;
@@ -230,6 +234,7 @@ fn evaluate_sync(e: &mut Environment, a: &[napi_value]) -> Result<napi_value> {
 }
 
 fn step(e: &mut Environment, _: &[napi_value]) -> Result<napi_value> {
+    e.raise_failure()?;
     let number = e.next_step;
     e.next_step += 1;
     let shared = e.shared.clone();
@@ -244,7 +249,7 @@ fn step(e: &mut Environment, _: &[napi_value]) -> Result<napi_value> {
                 shared.fail(number, error.clone());
             }
             shared.steps.fetch_sub(1, Ordering::AcqRel);
-            settle(result);
+            settle(result.and_then(|()| shared.earlier_failure(number).map_or(Ok(()), Err)));
         }),
     );
     e.housekeeping()?;
@@ -259,6 +264,7 @@ fn observe_step(e: &mut Environment, a: &[napi_value]) -> Result<napi_value> {
 }
 
 fn copy_out(e: &mut Environment, a: &[napi_value]) -> Result<napi_value> {
+    e.raise_failure()?;
     let val = e.handles.get(e.js.to_u32(a[0], "handle")?)?;
     let ty = e.graph.ty(val);
     let array = e.js.to_bytes(a[1], "target")?;

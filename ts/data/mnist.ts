@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
 import { native } from '../native/addon.ts'
-import { DataError, refuse } from '../native/errors.ts'
+import { DataError, FormatError, refuse } from '../native/errors.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { TensorDataset } from './dataset.ts'
 
@@ -29,6 +29,18 @@ function folder(dir: string | undefined): string {
   }
 }
 
+/** The array in an IDX file; a file that is none is a DataError. */
+function readIdx(file: string): { dims: number[]; data: Uint8Array } {
+  try {
+    return native.readIdx(file)
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error
+    const { expected, received } = error
+    const fields = { ...(expected && { expected }), ...(received && { received }) }
+    throw new DataError(`mnist: ${error.message}`, { op: 'mnist', ...fields })
+  }
+}
+
 /** One IDX file, plain or gzipped, of the shape [items, ...item]. */
 function readFile(
   dir: string,
@@ -44,7 +56,7 @@ function readFile(
       received: 'no such file',
     })
   }
-  const { dims, data } = native.readIdx(file)
+  const { dims, data } = readIdx(file)
   const [count, ...rest] = dims
   if (count === undefined || rest.length !== item.length || rest.some((d, i) => d !== item[i])) {
     const expected = `[items${item.map((d) => `, ${d}`).join('')}]`

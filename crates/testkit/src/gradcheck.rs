@@ -32,7 +32,10 @@ pub enum Order {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Check {
     /// The largest relative error of how many differences.
-    Right { error: f64, differences: usize },
+    Right {
+        error: f64,
+        differences: usize,
+    },
     Wrong(String),
     /// There is nothing to differentiate.
     Nothing,
@@ -62,7 +65,7 @@ pub fn check(runtime: &Arc<dyn Runtime>, case: &Case, order: Order) -> Result<Ch
         let size = direction.iter().flatten().map(|d| d.abs()).sum::<f64>().max(1.0);
         let error = (numeric - exact).abs() / (scale * size.sqrt());
         differences += 1;
-        if !(error <= TOLERANCE) {
+        if error.is_nan() || error > TOLERANCE {
             let at = describe(&direction);
             return Ok(Check::Wrong(format!("{order:?} order {at}: {exact:e}, by differences {numeric:e}")));
         }

@@ -5,9 +5,9 @@ use fovea_core::DType;
 use fovea_core::device::Runtime;
 use fovea_cpu::pool::pool;
 use fovea_cpu::runtime::CpuRuntime;
+use fovea_testkit::Reference;
 use fovea_testkit::gradcheck::{self, Check, Order};
 use fovea_testkit::samples::{Case, Mode, run};
-use fovea_testkit::Reference;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 

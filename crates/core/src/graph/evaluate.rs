@@ -360,18 +360,6 @@ impl Graph {
         (state.name.to_string(), old)
     }
 
-    /// The value of a node of one output, or of what it is an alias of.
-    fn aliased_value(&self, mut id: u32) -> Option<Value> {
-        loop {
-            let node = self.node(id);
-            match (&node.values[0], &node.kind) {
-                (Some(value), _) => return Some(value.clone()),
-                (None, Kind::Alias(_)) => id = node.inputs.first()?.node,
-                (None, _) => return None,
-            }
-        }
-    }
-
     /// Planning failed: what was to be materialised holds the error.
     fn fail_segment(&mut self, order: &[u32], error: &Error) {
         for &id in order {

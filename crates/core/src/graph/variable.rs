@@ -1,6 +1,6 @@
 //! Variables: names that move on from one immutable value to the next (S2).
 
-use super::cell::Cell;
+use super::cell::{Cell, Value};
 use super::node::{Alias, Graph, Kind, Val, flag};
 use crate::device::Device;
 use crate::error::{Error, Result};
@@ -39,7 +39,7 @@ impl Graph {
         }
         let mut node = self.new_node(Kind::Leaf, smallvec![], smallvec![ty], 0);
         node.device = device;
-        node.values[0] = Some(super::Value { cell, layout: crate::shape::Layout::contiguous(ty.shape) });
+        node.values[0] = Some(Value { cell, layout: crate::shape::Layout::contiguous(ty.shape) });
         if requires_grad {
             node.flags |= flag::REQUIRES_GRAD | flag::RETAINS_GRAD;
         }
@@ -98,6 +98,18 @@ impl Graph {
     /// The variable that version node `node` says it belongs to, while that one lives.
     pub(crate) fn variable_of_version(&self, id: VariableId, node: u32) -> Option<&Variable> {
         self.var(id).ok().filter(|v| v.born <= self.node(node).seq)
+    }
+
+    /// The value of a node of one output, or of what it is an alias of.
+    pub(crate) fn aliased_value(&self, mut id: u32) -> Option<Value> {
+        loop {
+            let node = self.node(id);
+            match (&node.values[0], &node.kind) {
+                (Some(value), _) => return Some(value.clone()),
+                (None, Kind::Alias(_)) => id = node.inputs.first()?.node,
+                (None, _) => return None,
+            }
+        }
     }
 
     pub(crate) fn var(&self, id: VariableId) -> Result<&Variable> {

@@ -71,7 +71,7 @@ impl Accesses {
 
 impl CompiledLoop {
     /// Lowers `nest`; `slots` are the plan's. A combination of primitive and dtype that has no meaning is a typed
-    /// error.
+    /// error; a nest that doesn't fit its slots is an internal one.
     pub fn compile(nest: &LoopNest, slots: &[Slot]) -> Result<CompiledLoop> {
         CompiledLoop::compile_for(nest, slots, isa(), None)
     }
@@ -122,11 +122,23 @@ fn accesses(nest: &LoopNest, slots: &[Slot]) -> Result<Accesses> {
     if nest.operands.len() != nest.program.inputs.len() {
         return Err(Error::internal("a loop's operands don't match its program's inputs"));
     }
+    let inside = |access: &Access, id: SlotId| {
+        let reach = |sign: isize| -> isize {
+            access.steps.iter().zip(nest.shape.iter()).map(|(&s, &d)| (sign * s).max(0) * (d as isize - 1)).sum()
+        };
+        let fits = access.offset >= reach(-1) && access.offset + reach(1) < slots[id].elements as isize;
+        match nest.shape.size() == 0 || fits {
+            true => Ok(()),
+            false => Err(Error::internal(format!("a loop over {} reaches outside slot {id}", nest.shape))),
+        }
+    };
     for (operand, &dtype) in nest.operands.iter().zip(&nest.program.inputs) {
         let access = match *operand {
             Operand::Tensor { slot, strides, offset } => {
                 matches(slot, dtype)?;
-                Some(out.push(Access::new(&strides[..rank], offset as isize, dtype.size()), Some(slot)))
+                let access = Access::new(&strides[..rank], offset as isize, dtype.size());
+                inside(&access, slot)?;
+                Some(out.push(access, Some(slot)))
             }
             _ => None,
         };
@@ -136,6 +148,7 @@ fn accesses(nest: &LoopNest, slots: &[Slot]) -> Result<Accesses> {
         let dtype = nest.program.output_dtype(store.output);
         matches(store.slot, dtype)?;
         let access = Access::new(&store.strides[..rank], store.offset as isize, dtype.size());
+        inside(&access, store.slot)?;
         let access = out.push(access, Some(store.slot));
         out.stores.push((store.output, access));
     }
@@ -148,7 +161,9 @@ fn accesses(nest: &LoopNest, slots: &[Slot]) -> Result<Accesses> {
     }
     for item in &nest.reductions.items {
         let size = slot(item.slot)?.dtype.size();
-        let access = out.push(Access::new(&strides[..rank], 0, size), Some(item.slot));
+        let access = Access::new(&strides[..rank], 0, size);
+        inside(&access, item.slot)?;
+        let access = out.push(access, Some(item.slot));
         out.reductions.push(access);
     }
     // Without random draws and indices nothing asks where an element lies, so positions must not keep dimensions apart.

@@ -1,7 +1,7 @@
 //! Averages over windows.
 
 use super::AvgPool2dBackward;
-use super::windows::{Plane, Planes, Windows, planes, taps, with_planes};
+use super::windows::{Planes, Windows, planes, taps, with_planes};
 use crate::parallel;
 use fovea_core::device::{CpuArgs, Element};
 use fovea_core::graph::Backward;
@@ -56,23 +56,35 @@ pub(super) fn divisor(windows: &Windows, include_pad: bool, p: usize, q: usize) 
     if include_pad { windows.size[0] * windows.size[1] } else { windows.range(0, p).len() * windows.range(1, q).len() }
 }
 
-/// Row by row of the result, tap by tap in row-major order.
-fn pool<T: Average>(plane: &Plane<'_, T>, windows: &Windows, include_pad: bool, out: &mut [T]) {
+/// Window by window.
+fn pool<T: Average>(plane: &[T], windows: &Windows, include_pad: bool, out: &mut [T]) {
     let [_, width] = windows.output;
-    let (mut row_buffer, mut tap_buffer) = (Vec::new(), Vec::new());
+    for (p, out) in out.chunks_exact_mut(width).enumerate() {
+        for (q, out) in out.iter_mut().enumerate() {
+            let mut sum = T::default();
+            for row in windows.range(0, p) {
+                let taps = &windows.rows(plane, row, 1)[windows.range(1, q)];
+                sum = taps.iter().fold(sum, |sum, &next| sum + next);
+            }
+            *out = sum / T::count(divisor(windows, include_pad, p, q));
+        }
+    }
+}
+
+/// Row by row of the result, tap by tap in row-major order: the same sums.
+fn pool_wide<T: Average>(plane: &[T], windows: &Windows, include_pad: bool, out: &mut [T]) {
+    let [_, width] = windows.output;
+    let mut buffer = Vec::new();
     for (p, out) in out.chunks_exact_mut(width).enumerate() {
         out.fill(T::default());
-        for row in windows.range(0, p) {
-            let values = plane.row(row, &mut row_buffer);
-            for tap in 0..windows.size[1] {
-                let range = windows.with_tap(tap);
-                if range.is_empty() {
-                    continue;
-                }
-                let start = windows.column(range.start, tap);
-                let taps = taps(values, start, windows.stride[1], range.len(), &mut tap_buffer);
-                out[range].iter_mut().zip(taps).for_each(|(sum, &next)| *sum = *sum + next);
+        for (row, tap) in windows.range(0, p).flat_map(|row| (0..windows.size[1]).map(move |tap| (row, tap))) {
+            let range = windows.with_tap(tap);
+            if range.is_empty() {
+                continue;
             }
+            let start = windows.column(range.start, tap);
+            let taps = taps(windows.rows(plane, row, 1), start, windows.stride[1], range.len(), &mut buffer);
+            out[range].iter_mut().zip(taps).for_each(|(sum, &next)| *sum = *sum + next);
         }
         for (q, out) in out.iter_mut().enumerate() {
             *out = *out / T::count(divisor(windows, include_pad, p, q));
@@ -80,29 +92,31 @@ fn pool<T: Average>(plane: &Plane<'_, T>, windows: &Windows, include_pad: bool, 
     }
 }
 
-/// Windows of two by two that touch without overlap, over rows whose elements are neighbours; otherwise returns false.
-/// The same sums in the same order as [`pool`].
-fn pool_twos<T: Average>(plane: &Plane<'_, T>, windows: &Windows, out: &mut [T]) -> bool {
-    let [_, width] = windows.output;
+/// Windows of two by two that touch without overlap: the same sums.
+fn pool_twos<T: Average>(plane: &[T], windows: &Windows, out: &mut [T]) {
+    let ([_, width], [_, columns]) = (windows.output, windows.input);
     for (p, out) in out.chunks_exact_mut(width).enumerate() {
-        let (Some(top), Some(bottom)) = (plane.neighbours(2 * p), plane.neighbours(2 * p + 1)) else { return false };
+        let (top, bottom) = windows.rows(plane, 2 * p, 2).split_at(columns);
         let windows = top.as_chunks::<2>().0.iter().zip(bottom.as_chunks::<2>().0);
         for (out, ([a, b], [c, d])) in out.iter_mut().zip(windows) {
             *out = (T::default() + *a + *b + *c + *d) / T::count(4);
         }
     }
-    true
 }
 
 fn run<T: Average>(args: &mut CpuArgs<'_>, windows: &Windows, include_pad: bool) {
     let planes = Planes::<T>::of(&args.inputs[0]);
     let Some(out) = &mut args.outputs[0] else { return };
-    let twos = windows.size == [2, 2] && windows.stride == [2, 2] && windows.padding == [0, 0];
     let work = windows.outputs() * windows.size[0] * windows.size[1];
     parallel::each(args.threads, out.elements::<T>(), windows.outputs(), work, |i, out| {
-        let plane = planes.get(i);
-        if !(twos && pool_twos(&plane, windows, out)) {
-            pool(&plane, windows, include_pad, out);
+        let mut buffer = Vec::new();
+        let plane = planes.get(i, &mut buffer);
+        if windows.are_twos() {
+            pool_twos(plane, windows, out);
+        } else if windows.are_wide() {
+            pool_wide(plane, windows, include_pad, out);
+        } else {
+            pool(plane, windows, include_pad, out);
         }
     });
 }

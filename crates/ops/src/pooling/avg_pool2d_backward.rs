@@ -2,7 +2,7 @@
 
 use super::AvgPool2d;
 use super::avg_pool2d::{Average, divisor};
-use super::windows::{Plane, Planes, Windows, planes, with_planes};
+use super::windows::{Planes, Windows, planes, with_planes};
 use crate::parallel;
 use fovea_core::device::CpuArgs;
 use fovea_core::graph::Backward;
@@ -38,30 +38,32 @@ impl AvgPool2dBackward {
     }
 }
 
-/// Row by row of g, tap by tap in row-major order.
-fn spread<T: Average>(g: &Plane<'_, T>, windows: &Windows, include_pad: bool, out: &mut [T]) {
+/// Window by window in row-major order.
+fn spread<T: Average>(g: &[T], windows: &Windows, include_pad: bool, out: &mut [T]) {
     out.fill(T::default());
-    let ([_, width], stride) = (windows.input, windows.stride[1]);
-    let mut shares: Vec<T> = Vec::new();
-    for p in 0..windows.output[0] {
-        shares.clear();
-        let share = |q: usize| g.get(p, q) / T::count(divisor(windows, include_pad, p, q));
-        shares.extend((0..windows.output[1]).map(share));
+    let ([_, columns], [_, width]) = (windows.input, windows.output);
+    for (at, &g) in g.iter().enumerate() {
+        let (p, q) = (at / width, at % width);
+        let share = g / T::count(divisor(windows, include_pad, p, q));
+        let cols = windows.range(1, q);
         for row in windows.range(0, p) {
-            let out = &mut out[row * width..(row + 1) * width];
-            for tap in 0..windows.size[1] {
-                let range = windows.with_tap(tap);
-                if range.is_empty() {
-                    continue;
-                }
-                let out = &mut out[windows.column(range.start, tap)..];
-                let shares = &shares[range];
-                let add = |(out, share): (&mut T, &T)| *out = *out + *share;
-                match stride {
-                    1 => out.iter_mut().zip(shares).for_each(add),
-                    _ => out.iter_mut().step_by(stride).zip(shares).for_each(add),
-                }
-            }
+            let out = &mut out[row * columns..(row + 1) * columns];
+            out[cols.clone()].iter_mut().for_each(|out| *out = *out + share);
+        }
+    }
+}
+
+/// Windows of two by two that touch without overlap: the same values.
+fn spread_twos<T: Average>(g: &[T], windows: &Windows, out: &mut [T]) {
+    let ([_, columns], [_, width]) = (windows.input, windows.output);
+    let (covered, rest) = out.split_at_mut(2 * windows.output[0] * columns);
+    rest.fill(T::default());
+    for (out, g) in covered.chunks_exact_mut(2 * columns).zip(g.chunks_exact(width)) {
+        for out in out.chunks_exact_mut(columns) {
+            let (covered, rest) = out.split_at_mut(2 * width);
+            rest.fill(T::default());
+            let share = |g: T| T::default() + g / T::count(4);
+            covered.as_chunks_mut::<2>().0.iter_mut().zip(g).for_each(|(out, &g)| *out = [share(g); 2]);
         }
     }
 }
@@ -71,7 +73,13 @@ fn run<T: Average>(args: &mut CpuArgs<'_>, windows: &Windows, include_pad: bool)
     let Some(out) = &mut args.outputs[0] else { return };
     let work = windows.inputs() + windows.outputs() * windows.size[0] * windows.size[1];
     parallel::each(args.threads, out.elements::<T>(), windows.inputs(), work, |i, out| {
-        spread(&planes.get(i), windows, include_pad, out);
+        let mut buffer = Vec::new();
+        let g = planes.get(i, &mut buffer);
+        if windows.are_twos() {
+            spread_twos(g, windows, out);
+        } else {
+            spread(g, windows, include_pad, out);
+        }
     });
 }
 

@@ -1,7 +1,7 @@
 //! Maxima over windows.
 
 use super::MaxPool2dBackward;
-use super::windows::{Plane, Planes, Windows, planes, taps, with_planes};
+use super::windows::{Planes, Windows, planes, taps, with_planes};
 use crate::parallel;
 use fovea_core::device::{CpuArgs, Element};
 use fovea_core::graph::{Backward, Build, Val};
@@ -54,10 +54,32 @@ impl Maximum for f64 {
     const LOWEST: f64 = f64::NEG_INFINITY;
 }
 
-/// Row by row of the result, tap by tap in row-major order.
-fn pool<T: Maximum>(plane: &Plane<'_, T>, windows: &Windows, out: &mut [T], found: &mut [i32]) {
+/// Window by window.
+fn pool<T: Maximum>(plane: &[T], windows: &Windows, out: &mut [T], found: &mut [i32]) {
     let ([_, width], [_, columns]) = (windows.output, windows.input);
-    let (mut row_buffer, mut tap_buffer, mut unwanted) = (Vec::new(), Vec::new(), Vec::new());
+    for (p, out) in out.chunks_exact_mut(width).enumerate() {
+        let rows = windows.range(0, p);
+        for (q, out) in out.iter_mut().enumerate() {
+            let cols = windows.range(1, q);
+            let (mut best, mut at) = (T::LOWEST, rows.start * columns + cols.start);
+            for row in rows.clone() {
+                let taps = &windows.rows(plane, row, 1)[cols.clone()];
+                for (&next, index) in taps.iter().zip(row * columns + cols.start..) {
+                    (best, at) = if beats(next, best) { (next, index) } else { (best, at) };
+                }
+            }
+            *out = best;
+            if let Some(found) = found.get_mut(p * width + q) {
+                *found = at as i32;
+            }
+        }
+    }
+}
+
+/// Row by row of the result, tap by tap in row-major order: the same maxima.
+fn pool_wide<T: Maximum>(plane: &[T], windows: &Windows, out: &mut [T], found: &mut [i32]) {
+    let ([_, width], [_, columns]) = (windows.output, windows.input);
+    let (mut buffer, mut unwanted) = (Vec::new(), Vec::new());
     if found.is_empty() {
         unwanted.resize(width, 0);
     }
@@ -69,32 +91,27 @@ fn pool<T: Maximum>(plane: &Plane<'_, T>, windows: &Windows, out: &mut [T], foun
         for (q, found) in found.iter_mut().enumerate() {
             *found = (rows.start * columns + windows.range(1, q).start) as i32;
         }
-        for row in rows {
-            let values = plane.row(row, &mut row_buffer);
-            for tap in 0..windows.size[1] {
-                let range = windows.with_tap(tap);
-                if range.is_empty() {
-                    continue;
-                }
-                let start = windows.column(range.start, tap);
-                let taps = taps(values, start, windows.stride[1], range.len(), &mut tap_buffer);
-                let (first, step) = ((row * columns + start) as i32, windows.stride[1] as i32);
-                let results = out[range.clone()].iter_mut().zip(&mut found[range]);
-                for (((best, at), &next), i) in results.zip(taps).zip(0..) {
-                    let wins = beats(next, *best);
-                    *best = if wins { next } else { *best };
-                    *at = if wins { first + i * step } else { *at };
-                }
+        for (row, tap) in rows.flat_map(|row| (0..windows.size[1]).map(move |tap| (row, tap))) {
+            let range = windows.with_tap(tap);
+            if range.is_empty() {
+                continue;
+            }
+            let start = windows.column(range.start, tap);
+            let taps = taps(windows.rows(plane, row, 1), start, windows.stride[1], range.len(), &mut buffer);
+            let (first, step) = ((row * columns + start) as i32, windows.stride[1] as i32);
+            let results = out[range.clone()].iter_mut().zip(&mut found[range]);
+            for (((best, at), &next), i) in results.zip(taps).zip(0..) {
+                (*best, *at) = if beats(next, *best) { (next, first + i * step) } else { (*best, *at) };
             }
         }
     }
 }
 
-/// Windows of two by two that touch without overlap, over rows whose elements are neighbours; otherwise returns false.
-fn pool_twos<T: Element>(plane: &Plane<'_, T>, windows: &Windows, out: &mut [T], found: &mut [i32]) -> bool {
+/// Windows of two by two that touch without overlap: the same maxima.
+fn pool_twos<T: Element>(plane: &[T], windows: &Windows, out: &mut [T], found: &mut [i32]) {
     let ([_, width], [_, columns]) = (windows.output, windows.input);
     for (p, out) in out.chunks_exact_mut(width).enumerate() {
-        let (Some(top), Some(bottom)) = (plane.neighbours(2 * p), plane.neighbours(2 * p + 1)) else { return false };
+        let (top, bottom) = windows.rows(plane, 2 * p, 2).split_at(columns);
         let windows = top.as_chunks::<2>().0.iter().zip(bottom.as_chunks::<2>().0);
         let best = |([a, b], [c, d]): (&[T; 2], &[T; 2])| {
             let pick = |best: (T, i32), next: (T, i32)| if beats(next.0, best.0) { next } else { best };
@@ -113,7 +130,6 @@ fn pool_twos<T: Element>(plane: &Plane<'_, T>, windows: &Windows, out: &mut [T],
             None => out.iter_mut().zip(windows).for_each(|(out, window)| *out = best(window).0),
         }
     }
-    true
 }
 
 fn run<T: Maximum>(args: &mut CpuArgs<'_>, windows: &Windows) {
@@ -129,12 +145,16 @@ fn run<T: Maximum>(args: &mut CpuArgs<'_>, windows: &Windows) {
             &mut unwanted[..]
         }
     };
-    let twos = windows.size == [2, 2] && windows.stride == [2, 2] && windows.padding == [0, 0];
     let work = each * windows.size[0] * windows.size[1];
     parallel::each_pair(args.threads, (values, each), (found, each), work, |i, out, found| {
-        let plane = planes.get(i);
-        if !(twos && pool_twos(&plane, windows, out, found)) {
-            pool(&plane, windows, out, found);
+        let mut buffer = Vec::new();
+        let plane = planes.get(i, &mut buffer);
+        if windows.are_twos() {
+            pool_twos(plane, windows, out, found);
+        } else if windows.are_wide() {
+            pool_wide(plane, windows, out, found);
+        } else {
+            pool(plane, windows, out, found);
         }
     });
 }

@@ -11,6 +11,7 @@ use fovea_core::sample::{Domain, Sample, SampleInput};
 use fovea_core::{DType, Error, Op, Result, Shape, TensorType, attributes};
 use smallvec::smallvec;
 use std::ops::AddAssign;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 attributes! {
     /// `out[n, c, i · W + j] = Σ g[n, c, p, q]` over the windows whose maximum was found at (i, j): the companion of
@@ -35,19 +36,17 @@ fn flat(shape: Shape) -> Shape {
 fn run<T: Element + AddAssign>(args: &mut CpuArgs<'_>, [height, width]: [usize; 2]) -> Result<()> {
     let (g, found) = (Planes::<T>::of(&args.inputs[0]), Planes::<i32>::of(&args.inputs[1]));
     let shape = args.inputs[0].layout.shape;
-    let (rows, cols) = (shape[shape.rank() - 2], shape[shape.rank() - 1]);
+    let windows = shape[shape.rank() - 2] * shape[shape.rank() - 1];
     let Some(out) = &mut args.outputs[0] else { return Ok(()) };
-    let wrong = std::sync::atomic::AtomicI64::new(i64::MIN);
-    parallel::each(args.threads, out.elements::<T>(), height * width, height * width + rows * cols, |i, out| {
-        let (g, found) = (g.get(i), found.get(i));
+    let wrong = AtomicI64::new(i64::MIN);
+    parallel::each(args.threads, out.elements::<T>(), height * width, height * width + windows, |i, out| {
+        let (mut values, mut places) = (Vec::new(), Vec::new());
+        let (g, found) = (g.get(i, &mut values), found.get(i, &mut places));
         out.fill(T::default());
-        for row in 0..rows {
-            for col in 0..cols {
-                let index = found.get(row, col);
-                match usize::try_from(index).ok().and_then(|index| out.get_mut(index)) {
-                    Some(out) => *out += g.get(row, col),
-                    None => wrong.store(i64::from(index), std::sync::atomic::Ordering::Relaxed),
-                }
+        for (&g, &index) in g.iter().zip(found) {
+            match usize::try_from(index).ok().and_then(|index| out.get_mut(index)) {
+                Some(out) => *out += g,
+                None => wrong.store(i64::from(index), Ordering::Relaxed),
             }
         }
     });

@@ -4,6 +4,9 @@ use fovea_core::device::{CpuInput, Element};
 use fovea_core::{Error, Layout, Result, Shape, TensorType};
 use std::ops::Range;
 
+/// Windows in a row from which on tap by tap is faster, measured with 3×3 windows.
+const WIDE: usize = 24;
+
 /// Windows over a plane.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Windows {
@@ -94,46 +97,27 @@ impl Windows {
         window * self.stride[1] + tap - self.padding[1]
     }
 
+    /// Whether going through the rows of the result tap by tap pays, rather than window by window.
+    pub fn are_wide(&self) -> bool {
+        self.output[1] >= WIDE
+    }
+
+    /// Whether windows are two by two and touch without overlap.
+    pub fn are_twos(&self) -> bool {
+        self.size == [2, 2] && self.stride == [2, 2] && self.padding == [0, 0]
+    }
+
+    /// Rows `row..row + count` of a plane.
+    pub fn rows<'p, T>(&self, plane: &'p [T], row: usize, count: usize) -> &'p [T] {
+        &plane[row * self.input[1]..(row + count) * self.input[1]]
+    }
+
     pub fn inputs(&self) -> usize {
         self.input[0] * self.input[1]
     }
 
     pub fn outputs(&self) -> usize {
         self.output[0] * self.output[1]
-    }
-}
-
-/// One plane of a strided value.
-#[derive(Clone, Copy)]
-pub(super) struct Plane<'a, T> {
-    values: &'a [T],
-    offset: usize,
-    rows: isize,
-    cols: isize,
-    width: usize,
-}
-
-impl<'a, T: Element> Plane<'a, T> {
-    pub fn get(&self, row: usize, col: usize) -> T {
-        self.values[(self.offset as isize + row as isize * self.rows + col as isize * self.cols) as usize]
-    }
-
-    /// Row `row` where its elements are neighbours.
-    pub fn neighbours(&self, row: usize) -> Option<&'a [T]> {
-        let start = (self.offset as isize + row as isize * self.rows) as usize;
-        (self.cols == 1).then(|| &self.values[start..start + self.width])
-    }
-
-    /// Row `row`, copied to `buffer` where its elements are not neighbours.
-    pub fn row<'b>(&self, row: usize, buffer: &'b mut Vec<T>) -> &'b [T]
-    where
-        'a: 'b,
-    {
-        self.neighbours(row).unwrap_or_else(|| {
-            buffer.clear();
-            buffer.extend((0..self.width).map(|col| self.get(row, col)));
-            buffer
-        })
     }
 }
 
@@ -168,27 +152,39 @@ pub(super) fn taps<'b, T: Element>(
 pub(super) struct Planes<'a, T> {
     values: &'a [T],
     layout: Layout,
+    /// Planes are row-major, without gaps.
+    whole: bool,
 }
 
 impl<'a, T: Element> Planes<'a, T> {
     pub fn of(input: &CpuInput<'a>) -> Planes<'a, T> {
-        Planes { values: input.elements(), layout: input.layout }
+        let (shape, strides) = (input.layout.shape, input.layout.strides);
+        let [rows, cols] = [shape.rank() - 2, shape.rank() - 1];
+        let whole = strides[cols] == 1 && strides[rows] == shape[cols] as isize;
+        Planes { values: input.elements(), layout: input.layout, whole }
     }
 
-    pub fn get(&self, index: usize) -> Plane<'a, T> {
-        let leading = self.layout.shape.rank() - 2;
-        let mut offset = self.layout.offset as isize;
+    /// Plane `index` in row-major order, copied to `buffer` where it lies otherwise.
+    pub fn get<'b>(&self, index: usize, buffer: &'b mut Vec<T>) -> &'b [T]
+    where
+        'a: 'b,
+    {
+        let Layout { shape, strides, offset } = &self.layout;
+        let [rows, cols] = [shape.rank() - 2, shape.rank() - 1];
+        let mut start = *offset as isize;
         let mut rest = index;
-        for d in (0..leading).rev() {
-            offset += (rest % self.layout.shape[d]) as isize * self.layout.strides[d];
-            rest /= self.layout.shape[d];
+        for d in (0..rows).rev() {
+            start += (rest % shape[d]) as isize * strides[d];
+            rest /= shape[d];
         }
-        Plane {
-            values: self.values,
-            offset: offset as usize,
-            rows: self.layout.strides[leading],
-            cols: self.layout.strides[leading + 1],
-            width: self.layout.shape[leading + 1],
+        if self.whole {
+            return &self.values[start as usize..start as usize + shape[rows] * shape[cols]];
         }
+        buffer.clear();
+        for row in 0..shape[rows] as isize {
+            let start = start + row * strides[rows];
+            buffer.extend((0..shape[cols] as isize).map(|col| self.values[(start + col * strides[cols]) as usize]));
+        }
+        buffer
     }
 }

@@ -66,11 +66,7 @@ impl Reference {
 
     pub fn work(&self) -> Work {
         let read = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
-        Work {
-            runs: read(&self.shared.runs),
-            steps: read(&self.shared.steps),
-            donated: read(&self.shared.donated),
-        }
+        Work { runs: read(&self.shared.runs), steps: read(&self.shared.steps), donated: read(&self.shared.donated) }
     }
 }
 

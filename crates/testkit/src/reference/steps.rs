@@ -2,7 +2,7 @@
 
 use super::buffer::Bytes;
 use super::scalar::{Input, Number, run};
-use fovea_core::contraction::{Coord, Contraction, Role};
+use fovea_core::contraction::{Contraction, Coord, Role};
 use fovea_core::device::{CpuArgs, CpuInput, CpuOutput, Datum, Threads};
 use fovea_core::op::Monoid;
 use fovea_core::plan::{KernelStep, LoopNest, Operand, Plan, Step, Store, View};
@@ -64,9 +64,8 @@ impl Memory<'_> {
     fn load(&self, slot: usize, layout: &Layout) -> Result<Vec<Number>> {
         let dtype = self.plan.slots[slot].dtype;
         let (buffer, start) = (self.place)(slot)?;
-        Ok(buffer.with(|bytes| {
-            walk(layout).map(|at| Number::load(dtype, &bytes[start + at * dtype.size()..])).collect()
-        }))
+        Ok(buffer
+            .with(|bytes| walk(layout).map(|at| Number::load(dtype, &bytes[start + at * dtype.size()..])).collect()))
     }
 
     fn store(&self, slot: usize, layout: &Layout, values: impl Iterator<Item = Number>) -> Result<()> {
@@ -274,8 +273,7 @@ fn beats(v: Number, best: Number, max: bool) -> bool {
 fn position(access: &[Coord], index: &[usize], shape: &Shape) -> Option<usize> {
     let mut at = 0;
     for (d, coord) in access.iter().enumerate() {
-        let numerator: isize =
-            coord.terms.iter().map(|&(l, c)| index[l] as isize * c).sum::<isize>() + coord.offset;
+        let numerator: isize = coord.terms.iter().map(|&(l, c)| index[l] as isize * c).sum::<isize>() + coord.offset;
         let divisor = coord.divisor as isize;
         if numerator % divisor != 0 {
             return None;

@@ -1,8 +1,8 @@
 //! S5–S9: what is materialised, when, and until when.
 
 use super::{MANY, descend, loss_of, numbers, session};
-use fovea_core::ErrorKind;
 use fovea_core::DType;
+use fovea_core::ErrorKind;
 use fovea_testkit::Session;
 use fovea_testkit::views::EverySecond;
 
@@ -63,7 +63,11 @@ fn s6_a_collected_temporary_counts_as_a_consumer_and_a_disposed_one_does_not() {
         let x = s.leaf(DType::F32, [MANY], &numbers(MANY)).unwrap();
         let y = s.scale(x, 2.0).unwrap();
         let temporary = s.scale(y, 2.0).unwrap();
-        if dispose { s.dispose(temporary) } else { s.forget(temporary) }
+        if dispose {
+            s.dispose(temporary)
+        } else {
+            s.forget(temporary)
+        }
         s.run(&[]).unwrap();
         assert_eq!(s.is_there(y), dispose);
         assert_eq!(s.value_bytes(), BYTES + if dispose { BYTES } else { 0 });

@@ -2,8 +2,8 @@
 
 use super::{MANY, descend, loss_of, numbers, session};
 use fovea_core::DType;
-use fovea_core::scalar::Prim;
 use fovea_core::graph::Val;
+use fovea_core::scalar::Prim;
 use fovea_testkit::Session;
 
 #[test]

@@ -49,8 +49,7 @@ fn s2_assignments_are_effects_in_program_order() {
     assert!(new.iter().all(|v| *v != 0.0));
     let values = numbers(3 * MANY);
     assert_eq!(s.read(before).unwrap(), values);
-    let shifted: Vec<f64> =
-        values.iter().enumerate().map(|(i, v)| f64::from(*v as f32 - new[i % 3] as f32)).collect();
+    let shifted: Vec<f64> = values.iter().enumerate().map(|(i, v)| f64::from(*v as f32 - new[i % 3] as f32)).collect();
     assert_eq!(s.read(after).unwrap(), shifted);
 }
 
@@ -132,9 +131,7 @@ fn s4_a_draw_computed_again_gives_the_same_numbers() {
         let draw = |s: &mut Session| {
             let key = s.random_key(MANY);
             let like = s.leaf(dtype, [MANY], &vec![0.0; MANY]).unwrap();
-            let draw = s
-                .map(&[key, like], |v| v[0].positional(Prim::Uniform, dtype) + &v[1])
-                .unwrap();
+            let draw = s.map(&[key, like], |v| v[0].positional(Prim::Uniform, dtype) + &v[1]).unwrap();
             s.forget(like);
             draw
         };

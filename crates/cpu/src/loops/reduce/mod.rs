@@ -137,7 +137,12 @@ impl Reducing {
             (false, false) => code.block,
         };
         let most = if plain { PLAIN_WIDTH } else { (block / lanes).max(1) };
-        let width = if most >= LANES { most / LANES * LANES } else { most }.min(space.cols());
+        // Code made for whole rows must get whole rows.
+        let width = match most {
+            most if most >= space.cols() => space.cols(),
+            most if most >= LANES => most / LANES * LANES,
+            most => most,
+        };
         let items = folds
             .into_iter()
             .zip(&code.sources)

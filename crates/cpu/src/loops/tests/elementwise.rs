@@ -182,6 +182,19 @@ fn positions_are_those_of_the_logical_shape() {
 }
 
 #[test]
+fn nests_that_reach_outside_their_slots_are_refused() {
+    let p = build(&[DType::F32], |x| vec![-&x[0]]);
+    let random = &mut Random::new(0);
+    let l = Layout::contiguous(Shape::from([4, 4]));
+    let mut case = Case::new([4, 4], p);
+    case.operand(DType::F32, l, random);
+    case.store(0, l, random);
+    case.check();
+    case.slots[0].elements = 15;
+    assert_eq!(CompiledLoop::compile(&case.nest, &case.slots).unwrap_err().kind(), ErrorKind::Internal);
+}
+
+#[test]
 fn meaningless_programs_are_errors() {
     for (prim, dtype) in
         [(Prim::Add, DType::Bool), (Prim::Exp, DType::I32), (Prim::And, DType::F32), (Prim::Div, DType::I64)]

@@ -1,0 +1,3 @@
+import { soak } from '../soaking.ts'
+
+soak(100_000, 5_000, 2 * 60 * 60 * 1000)

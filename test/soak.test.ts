@@ -1,3 +1,3 @@
 import { soak } from './soaking.ts'
 
-soak(5_000, 2_000, 120_000)
+soak(5_000, 120_000)

@@ -9,7 +9,7 @@ import { drawPredictions } from './digits.ts'
 import { parseOptions, usageProblem } from './options.mjs'
 import { Progress } from './progress.ts'
 
-const folder = join(root, 'runs', 'mnist')
+const folder = join(process.env.FOVEA_RUNS || join(root, 'runs'), 'mnist')
 const file = join(folder, 'model.safetensors')
 
 /** npm hands a terminal's Ctrl-C on to us although we had it: a signal this soon after the first is the same one. */

@@ -34,7 +34,11 @@ function step(): { done: Promise<void>; read: () => number } {
 }
 
 function infer(): number {
-  return model.forward(randn([4, 1, 8, 8])).argmax({ dim: 1 }).sum().itemSync()
+  return model
+    .forward(randn([4, 1, 8, 8]))
+    .argmax({ dim: 1 })
+    .sum()
+    .itemSync()
 }
 
 function sample(i: number): void {

@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { F, materialize, nn, noGrad, optim, ones, rand, randn, tensor, Variable } from 'fovea'
 import { runChild } from '../child.ts'
-import { collect, convNet, failure, native, numbers } from '../engine.ts'
+import { collect, convNet, native, numbers } from '../engine.ts'
 
 /** The step after the next `steps` ones fails, once. */
 const failAfter = (steps: number) => native.setFlag('failAfter', steps)

@@ -27,7 +27,7 @@ pub struct Loop {
 /// A numerator that `divisor` doesn't divide, or a coordinate outside the dimension, reads as 0.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Coord {
-    /// (loop, coefficient) pairs; at most one loop that sums or batches and one row or column.
+    /// (loop, coefficient) pairs: any batch loops, at most one loop that sums and one row or column.
     pub terms: Vec<(usize, isize)>,
     pub offset: isize,
     pub divisor: usize,
@@ -56,7 +56,7 @@ pub struct Contraction {
     pub a: Access,
     /// Access to input 1: batch, col and sum loops only.
     pub b: Access,
-    /// The loop that is each dimension of the (row-major) result.
+    /// The loops of the (row-major) result, outermost first; neighbouring ones may form one of its dimensions.
     pub out: Vec<usize>,
 }
 

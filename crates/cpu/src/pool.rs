@@ -144,10 +144,7 @@ impl Threads for Pool {
             let mut state = lock(&self.shared.state);
             while state.spawned < helpers {
                 let shared = self.shared.clone();
-                if std::thread::Builder::new()
-                    .name("fovea-worker".into())
-                    .spawn(move || Pool::helper(&shared))
-                    .is_err()
+                if std::thread::Builder::new().name("fovea-worker".into()).spawn(move || Pool::helper(&shared)).is_err()
                 {
                     break;
                 }

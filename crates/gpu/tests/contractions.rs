@@ -3,11 +3,11 @@
 
 mod harness;
 
-use harness::{Builder, Rng, compare, gpu};
 use fovea_core::contraction::{Access, Contraction, Coord, Loop, Role};
 use fovea_core::plan::{Plan, Step, View};
 use fovea_core::shape::Layout;
 use fovea_core::{DType, Shape};
+use harness::{Builder, Rng, compare, gpu};
 use std::sync::Arc;
 
 fn loops(roles: &[(usize, Role)]) -> Vec<Loop> {

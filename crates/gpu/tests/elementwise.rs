@@ -2,14 +2,14 @@
 
 mod harness;
 
-use harness::{
-    Builder, Rng, compare, gpu, numbers, random_program, random_shape, random_walk, run, store, strides, whole,
-};
 use fovea_core::device::{BufferRef, Datum, Runtime};
 use fovea_core::plan::{LoopNest, Operand, Reductions, Step, Store};
 use fovea_core::scalar::{Expr, Prim, Program, build};
 use fovea_core::shape::Layout;
 use fovea_core::{DType, Shape};
+use harness::{
+    Builder, Rng, compare, gpu, numbers, random_program, random_shape, random_walk, run, store, strides, whole,
+};
 use std::sync::Arc;
 
 fn nest(shape: Shape, operands: Vec<Operand>, program: Program, stores: Vec<Store>) -> Step {

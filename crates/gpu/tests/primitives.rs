@@ -2,11 +2,11 @@
 
 mod harness;
 
-use harness::interpret::Value;
-use harness::{Rng, f32s, gpu, i32s, map_plan, numbers, run};
 use fovea_core::scalar::{Expr, Prim, Program, build};
 use fovea_core::{DType, Shape};
 use fovea_gpu::GpuRuntime;
+use harness::interpret::Value;
+use harness::{Rng, f32s, gpu, i32s, map_plan, numbers, run};
 
 const UNARY: [Prim; 17] = [
     Prim::Neg,

@@ -2,7 +2,6 @@
 
 mod harness;
 
-use harness::{Builder, open, store, whole};
 use fovea_core::DType;
 use fovea_core::Shape;
 use fovea_core::device::Runtime;
@@ -10,6 +9,7 @@ use fovea_core::error::ErrorKind;
 use fovea_core::plan::{LoopNest, Reductions, Step};
 use fovea_core::scalar::build;
 use fovea_gpu::{ALLOW_SOFTWARE, GpuRuntime};
+use harness::{Builder, open, store, whole};
 use std::process::{Command, Output};
 
 /// Runs one of the ignored tests below in a process with other environment variables.

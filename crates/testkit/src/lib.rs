@@ -1,6 +1,8 @@
 //! Runs every op on every backend, random programs, and the rules of the graph: the tests' common ground.
 
+pub mod fixtures;
 pub mod gradcheck;
+pub mod programs;
 pub mod reference;
 pub mod samples;
 pub mod session;

@@ -6,8 +6,9 @@ use fovea_core::op::OpDef;
 use fovea_core::sample::{DynSample, SampleInput};
 use serde_json::{Value, json};
 
-/// `{ floatTypes, ops: [{ op, samples: [{ index, name, attributes, inputs, differentiable, tolerance }] }] }`.
+/// `{ floatTypes, ops: [{ op, samples: [{ index, name, attributes, encoded, inputs, differentiable, tolerance }] }] }`.
 ///
+/// `attributes` are by name, `encoded` the numbers that cross the boundary.
 /// An input's dtype is null for the float type under test; values that JSON has no numbers for are strings ("inf",
 /// "-inf", "nan").
 pub fn samples(ops: &[OpDef]) -> Value {
@@ -30,6 +31,7 @@ fn sample(def: &OpDef, index: usize, sample: &DynSample) -> Value {
         "index": index,
         "name": sample.name,
         "attributes": json::attributes(&def.attributes, &sample.attributes),
+        "encoded": sample.attributes.iter().copied().map(json::number).collect::<Vec<_>>(),
         "inputs": inputs,
         "differentiable": sample.differentiable,
         "tolerance": sample.tolerance,

@@ -44,8 +44,11 @@ impl Graph {
         let mut jobs = Vec::new();
         let mut failure = None;
         if let Some(device) = self.single_device(&order) {
-            let result = self.make_run(order.clone(), wanted_masks, device, &mut jobs);
-            failure = result.err();
+            for (nodes, masks) in self.starting_values_first(&order, wanted_masks) {
+                if let Err(error) = self.make_run(nodes, masks, device, &mut jobs) {
+                    failure.get_or_insert(error);
+                }
+            }
         } else {
             let stages = self.stages(&order, &mut wanted_masks);
             for (device, nodes, masks) in stages {
@@ -186,6 +189,42 @@ impl Graph {
                 _ => return None,
             }
         }
+    }
+
+    /// Variables' starting values in a run of their own, before everything else: a failure of the first step must not
+    /// lose them (S18), and the step's plan is the same as that of the next.
+    fn starting_values_first(&self, order: &[u32], mut masks: Vec<u32>) -> Vec<(Vec<u32>, Vec<u32>)> {
+        let starting: Vec<u32> = self
+            .assigned
+            .iter()
+            .filter_map(|&id| self.var(id).ok())
+            .filter(|v| v.starting && !self.node(v.current.node).has(flag::SUPERSEDED))
+            .map(|v| v.current.node)
+            .collect();
+        if starting.is_empty() {
+            return vec![(order.to_vec(), masks)];
+        }
+        let position: FxHashMap<u32, usize> = order.iter().enumerate().map(|(i, &id)| (id, i)).collect();
+        let mut first = vec![false; order.len()];
+        let mut stack: Vec<usize> = starting.iter().filter_map(|id| position.get(id).copied()).collect();
+        while let Some(i) = stack.pop() {
+            if !std::mem::replace(&mut first[i], true) {
+                stack.extend(self.node(order[i]).inputs.iter().filter_map(|v| position.get(&v.node).copied()));
+            }
+        }
+        for i in (0..order.len()).filter(|&i| !first[i]) {
+            for input in &self.node(order[i]).inputs {
+                if let Some(&p) = position.get(&input.node)
+                    && first[p]
+                {
+                    masks[p] |= 1 << input.out;
+                }
+            }
+        }
+        let part = |of: bool| -> (Vec<u32>, Vec<u32>) {
+            (0..order.len()).filter(|&i| first[i] == of).map(|i| (order[i], masks[i])).unzip()
+        };
+        [part(true), part(false)].into_iter().filter(|(nodes, _)| !nodes.is_empty()).collect()
     }
 
     fn single_device(&self, order: &[u32]) -> Option<Device> {

@@ -148,6 +148,7 @@ impl Graph {
             let Some(variable) = self.variables[id as usize].as_mut() else { continue };
             let older = std::mem::take(&mut variable.older);
             variable.pending = false;
+            variable.starting = false;
             for (node, seq) in older {
                 if self.nodes[node as usize].seq == seq {
                     moved = true;

@@ -26,6 +26,8 @@ pub(crate) struct Variable {
     pub grad: Option<VariableId>,
     /// Whether the newest version awaits evaluation.
     pub pending: bool,
+    /// Whether no version has been evaluated yet and the starting value is nothing that a step computes.
+    pub starting: bool,
 }
 
 impl Graph {
@@ -76,6 +78,7 @@ impl Graph {
             requires_grad,
             grad: None,
             pending: true,
+            starting: true,
         });
         self.assigned.push(id);
         Ok(id)
@@ -268,7 +271,13 @@ impl Graph {
                 self.assign(old, value)?;
                 Ok(Some(old))
             }
-            None => Ok(Some(self.variable(value, &format!("{name}.grad"), false)?)),
+            None => {
+                let grad = self.variable(value, &format!("{name}.grad"), false)?;
+                if let Some(variable) = self.variables[grad as usize].as_mut() {
+                    variable.starting = false;
+                }
+                Ok(Some(grad))
+            }
         }
     }
 

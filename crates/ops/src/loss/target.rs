@@ -46,7 +46,8 @@ fn run<T: Element + Into<i64>>(args: &mut CpuArgs<'_>, op: &CheckTarget) -> Resu
 }
 
 impl Op for CheckTarget {
-    const NAME: &'static str = "check_target";
+    // The name of the op that records it, so that its error names what was called.
+    const NAME: &'static str = "cross_entropy";
     const DOC: &'static str = "Class indices, checked.";
     const INPUTS: &'static [InputSchema] = &[InputSchema::required("target", "")];
 

@@ -1,5 +1,6 @@
 //! Runs every op on every backend, random programs, and the rules of the graph: the tests' common ground.
 
+pub mod conformance;
 pub mod fixtures;
 pub mod gradcheck;
 pub mod programs;

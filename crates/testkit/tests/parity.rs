@@ -1,10 +1,13 @@
 //! Every op's samples against PyTorch's values and gradients, and random draws against what is known of them.
 
 use fovea_core::device::Runtime;
+use fovea_core::op::DynOp;
 use fovea_core::{DType, Error};
 use fovea_cpu::runtime::CpuRuntime;
+use fovea_ops::random::{Normal, Uniform};
+use fovea_testkit::Session;
 use fovea_testkit::fixtures::Fixtures;
-use fovea_testkit::samples::{Case, Mode, run};
+use fovea_testkit::samples::{Case, Mode, RANDOM, run};
 use std::sync::Arc;
 
 /// Ops that PyTorch has no twin of, as `ops.py` lists them: random draws.
@@ -37,4 +40,39 @@ fn values_and_gradients_are_those_of_pytorch() {
     }
     assert!(wrong.is_empty(), "{} cases differ from PyTorch:\n{}", wrong.len(), wrong.join("\n"));
     assert!(counts[0] > 1500 && counts[1] > 900 && counts[2] > 400, "compared {counts:?}");
+}
+
+#[test]
+fn the_generator_is_philox() {
+    // Known answers of Random123 1.14 (kat_vectors), those whose counter's high half is 0.
+    assert_eq!(fovea_cpu::math::philox(0, 0), [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]);
+    for (seed, counter) in [(0, 0), (RANDOM.0, RANDOM.1), (u64::MAX, 1 << 40)] {
+        assert_eq!(fovea_cpu::math::philox(seed, counter), fovea_testkit::reference::philox(seed, counter));
+    }
+}
+
+/// Mean and variance of `n` draws.
+fn moments(float: DType, op: impl Fn(Vec<usize>, DType) -> Arc<dyn DynOp>, n: usize) -> (f64, f64) {
+    let mut s = Session::new(cpu());
+    s.random = RANDOM;
+    let key = s.random_key(n);
+    let draws = s.record_dyn(&op(vec![n], float), &[key]).unwrap()[0];
+    let draws = s.read(draws).unwrap();
+    let mean = draws.iter().sum::<f64>() / n as f64;
+    (mean, draws.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n as f64)
+}
+
+#[test]
+fn draws_have_the_moments_of_their_distributions() {
+    const N: usize = 1 << 18;
+    for float in [DType::F32, DType::F64] {
+        // Five standard errors: the deviation of a mean is σ/√n, that of a uniform variance √(1/180n), of a normal
+        // one √(2/n).
+        let (mean, variance) = moments(float, |shape, dtype| Arc::new(Uniform { shape, dtype }), N);
+        assert!((mean - 0.5).abs() < 5.0 * (1.0 / (12.0 * N as f64)).sqrt(), "uniform {float}: mean {mean}");
+        assert!((variance - 1.0 / 12.0).abs() < 5.0 * (1.0 / (180.0 * N as f64)).sqrt(), "uniform: {variance}");
+        let (mean, variance) = moments(float, |shape, dtype| Arc::new(Normal { shape, dtype }), N);
+        assert!(mean.abs() < 5.0 / (N as f64).sqrt(), "normal {float}: mean {mean}");
+        assert!((variance - 1.0).abs() < 5.0 * (2.0 / N as f64).sqrt(), "normal {float}: variance {variance}");
+    }
 }

@@ -3,6 +3,7 @@
 //! A [`Graph`] belongs to one thread. It plans on that thread and hands [`Job`]s to whoever runs them; the values of a
 //! job are there as soon as it is handed over, as cells that the job fills.
 
+mod accumulate;
 mod backward;
 mod build;
 mod cell;
@@ -13,6 +14,7 @@ mod lifetime;
 mod node;
 pub mod primitives;
 mod rule;
+mod stages;
 mod variable;
 
 pub use backward::{Progress, Request};

@@ -143,7 +143,11 @@ impl Machine {
             }
             Statement::Detach { to, from } => {
                 if let Some(&val) = self.values.get(from) {
-                    let alias = self.session.detach(val);
+                    // Through an op, which refuses a stale value; an alias of one is not refused yet.
+                    let shape = self.session.ty(val).shape.iter().map(|&d| d as i64).collect();
+                    let view = self.session.apply(fovea_ops::movement::Reshape { shape }, &[val])?;
+                    let alias = self.session.detach(view);
+                    self.session.forget(view);
                     self.set(&[*to], [alias]);
                 }
             }

@@ -135,7 +135,9 @@ impl Generator<'_> {
 
     pub fn shape(&mut self) -> Shape {
         let large = self.large && self.random.chance(60);
-        Shape::new(if large { self.random.pick(&LARGE) } else { self.random.pick(&SHAPES) })
+        let shapes: &[&[usize]] = if large { &LARGE } else { &SHAPES };
+        let shape = *self.random.pick(shapes);
+        Shape::new(shape)
     }
 
     pub fn register(&mut self) -> Register {

@@ -236,8 +236,8 @@ fn s11_equal_steps_have_equal_keys_whatever_their_regions_are_numbered() {
         })
         .unwrap();
     }
-    // The first step differs: the variable's first version is a leaf.
-    assert!(s.counters.plans_made <= 2, "{:?}", s.counters);
+    // The starting value runs on its own, and the first step finds no gradient to add to.
+    assert!(s.counters.plans_made <= 3, "{:?}", s.counters);
 }
 
 #[test]

@@ -150,6 +150,7 @@ fn custom(e: &mut Environment, a: &[napi_value]) -> Result<napi_value> {
     if targets.len() != outputs.len() || outputs.is_empty() {
         return Err(Error::argument("targets must be as many as outputs, and at least one").at("targets"));
     }
+    outputs.iter().chain(&inputs).try_for_each(|&val| e.graph.check_readable(val))?;
     let vals = e.graph.custom(&outputs, &inputs, id);
     let mut at = 0;
     for (&val, &target) in vals.iter().zip(&targets) {

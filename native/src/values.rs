@@ -112,6 +112,7 @@ fn alias(e: &mut Environment, a: &[napi_value]) -> Result<napi_value> {
     let val = match e.js.to_u32(a[1], "kind")? {
         0 => {
             let source = e.handles.get(id)?;
+            e.graph.check_readable(source)?;
             e.graph.alias(source, true)
         }
         _ => {

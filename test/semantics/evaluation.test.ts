@@ -13,6 +13,7 @@ import {
   StaleValueError,
   tensor,
   Variable,
+  zerosLike,
   type Tensor,
 } from 'fovea'
 import { collect, convNet, counted, failure, LARGE, native, numbers, valueBytes } from '../engine.ts'
@@ -199,6 +200,9 @@ describe('S8: moved on', () => {
   test('S8: so does work recorded on it afterwards', async () => {
     const { h } = await moved()
     expect(() => h.mul(2).dataSync()).toThrow(StaleValueError)
+    expect(() => h.detach()).toThrow(StaleValueError)
+    expect(() => new Variable(h)).toThrow(StaleValueError)
+    expect(() => new Variable(zerosLike(h)).assign(h)).toThrow(StaleValueError)
     expect(numbers(tensor([1]).add(1))).toEqual([2])
   })
 

@@ -49,7 +49,7 @@ impl Graph {
     }
 
     /// A value that is neither there nor pending must still have a recipe (S8).
-    fn check_readable(&self, val: Val) -> Result<()> {
+    pub fn check_readable(&self, val: Val) -> Result<()> {
         let node = self.node(val.node);
         if node.is_pending() || node.values[val.out as usize].is_some() || matches!(node.kind, Kind::Number(_)) {
             return Ok(());
@@ -122,7 +122,8 @@ impl Graph {
         self.random_taken = false;
     }
 
-    /// `inputs[0]` under another identity: detached, or with its gradient.
+    /// `source` under another identity: detached, or with its gradient. It must be readable (see
+    /// [`Graph::check_readable`]).
     pub fn alias(&mut self, source: Val, detached: bool) -> Val {
         let ty = self.ty(source);
         let kind = Kind::Alias(if detached { Alias::Detach } else { Alias::Identity });
@@ -136,7 +137,8 @@ impl Graph {
         Val { node: id, out: 0 }
     }
 
-    /// Values equal to `outputs` whose gradient towards `inputs` is function `custom` of the outside.
+    /// Values equal to `outputs` whose gradient towards `inputs` is function `custom` of the outside. All must be
+    /// readable (see [`Graph::check_readable`]).
     pub fn custom(&mut self, outputs: &[Val], inputs: &[Val], custom: u64) -> Vals {
         let types = outputs.iter().map(|&v| self.ty(v)).collect();
         let edges = outputs.iter().chain(inputs).copied().collect();
@@ -153,6 +155,7 @@ impl Graph {
     /// A copy on another device, with its gradient.
     pub fn to_device(&mut self, source: Val, device: Device) -> Result<Val> {
         self.runtime(device)?;
+        self.check_readable(source)?;
         if self.device_of(source) == device {
             return Ok(self.alias(source, false));
         }

@@ -62,6 +62,7 @@ impl Graph {
                 .expected("f32 or f64")
                 .received(ty.dtype.name()));
         }
+        self.check_readable(initial)?;
         let id = match self.free_variables.pop() {
             Some(id) => id,
             None => {
@@ -170,6 +171,7 @@ impl Graph {
                 .expected(was.dtype.name())
                 .received(is.dtype.name()));
         }
+        self.check_readable(value).map_err(|e| e.in_op("assign").at("value"))?;
         let current = self.version_node(id, value, requires_grad);
         let seq = self.node(old.node).seq;
         self.node_mut(old.node).flags |= flag::SUPERSEDED;

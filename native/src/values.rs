@@ -215,7 +215,15 @@ fn evaluate(e: &mut Environment, a: &[napi_value]) -> Result<napi_value> {
         e.promises.settled(e.js, outcome(&cells))?
     } else {
         let (promise, settle) = e.promises.make(e.js)?;
-        engine().submit(jobs, Box::new(move |result| settle(outcome(&cells).and(result))));
+        engine().submit(
+            jobs,
+            Box::new(move |result| {
+                let outcome = outcome(&cells).and(result);
+                // Whoever waits may dispose of the values at once: nothing here holds them then.
+                drop(cells);
+                settle(outcome);
+            }),
+        );
         promise
     };
     e.housekeeping()?;

@@ -133,7 +133,6 @@ pub struct Counters {
     pub steps: u64,
     pub plans_made: u64,
     pub plans_hit: u64,
-    pub planning_nanos: u64,
     pub planned_nodes: u64,
 }
 

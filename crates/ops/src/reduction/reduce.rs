@@ -1,17 +1,17 @@
 //! The op that reduces: axes and a monoid. Other ops' rules record it; callers see `sum`, `max` and the like.
 
+use crate::maps::Maps;
 use crate::movement::Reshape;
 use crate::movement::dims::dimensions;
 use crate::scalar::Cast;
 use fovea_core::attributes::{AttrReader, AttrSchema, Attributes};
-use fovea_core::graph::primitives::{Expand, Map};
+use fovea_core::graph::primitives::Expand;
 use fovea_core::graph::{Backward, Build, Val};
 use fovea_core::op::{InputSchema, Monoid, Op, OutTypes, Saved, TensorType, Work};
 use fovea_core::sample::Sample;
-use fovea_core::scalar::{Expr, build};
+use fovea_core::scalar::Expr;
 use fovea_core::{DType, Error, Result, Shape};
 use smallvec::{SmallVec, smallvec};
-use std::sync::{Arc, OnceLock};
 
 /// The elements of each group along `axes` combined into one.
 ///
@@ -93,9 +93,9 @@ impl Reduce {
         let TensorType { dtype, shape } = cx.input_type(0);
         let (x, y) = (cx.input(0), cx.output(0));
         let y = self.kept(cx, y, shape)?;
-        let hit = cx.apply_dyn(HIT.get(dtype), &[x, y])?;
+        let hit = cx.apply_dyn(HIT.of(dtype), &[x, y])?;
         let count = self.groups(cx, hit, Monoid::Sum)?;
-        cx.apply_dyn(PART.get(dtype), &[g, hit, count])
+        cx.apply_dyn(PART.of(dtype), &[g, hit, count])
     }
 
     /// g · (product of the group's other elements). p is the product of those that aren't 0, n the number of zeros:
@@ -103,10 +103,10 @@ impl Reduce {
     fn others(&self, cx: &mut Backward<'_>, g: Val) -> Result<Val> {
         let dtype = cx.input_type(0).dtype;
         let x = cx.input(0);
-        let zero = cx.apply_dyn(ZERO.get(dtype), &[x])?;
-        let filled = cx.apply_dyn(FILLED.get(dtype), &[x])?;
+        let zero = cx.apply_dyn(ZERO.of(dtype), &[x])?;
+        let filled = cx.apply_dyn(FILLED.of(dtype), &[x])?;
         let (p, n) = (self.groups(cx, filled, Monoid::Prod)?, self.groups(cx, zero, Monoid::Sum)?);
-        cx.apply_dyn(OTHERS.get(dtype), &[g, x, filled, p, n])
+        cx.apply_dyn(OTHERS.of(dtype), &[g, x, filled, p, n])
     }
 }
 
@@ -114,34 +114,16 @@ fn is_zero(x: &Expr) -> Expr {
     x.eq(&x.constant(0.0))
 }
 
-/// One map for each dtype.
-pub(super) struct Maps {
-    of: [OnceLock<Arc<Map>>; DType::ALL.len()],
-    arity: usize,
-    value: fn(&[Expr]) -> Expr,
-}
-
-impl Maps {
-    const fn new(arity: usize, value: fn(&[Expr]) -> Expr) -> Maps {
-        Maps { of: [const { OnceLock::new() }; DType::ALL.len()], arity, value }
-    }
-
-    pub(super) fn get(&self, dtype: DType) -> Arc<Map> {
-        let make = || Map::new("gradient", build(&vec![dtype; self.arity], |x| vec![(self.value)(x)]));
-        self.of[dtype as usize].get_or_init(make).clone()
-    }
-}
-
 /// (x, y): 1 where they are equal, else 0.
-static HIT: Maps = Maps::new(2, |x| x[0].eq(&x[1]).cast(x[0].dtype()));
+static HIT: Maps = Maps::new("gradient", 2, |x| x[0].eq(&x[1]).cast(x[0].dtype()));
 /// (g, hit, count): g · hit / count.
-static PART: Maps = Maps::new(3, |x| &x[0] * &x[1] / &x[2]);
+static PART: Maps = Maps::new("gradient", 3, |x| &x[0] * &x[1] / &x[2]);
 /// 1 where x is 0, else 0.
-static ZERO: Maps = Maps::new(1, |x| is_zero(&x[0]).cast(x[0].dtype()));
+static ZERO: Maps = Maps::new("gradient", 1, |x| is_zero(&x[0]).cast(x[0].dtype()));
 /// x with ones for zeros.
-static FILLED: Maps = Maps::new(1, |x| is_zero(&x[0]).select(&x[0].constant(1.0), &x[0]));
+static FILLED: Maps = Maps::new("gradient", 1, |x| is_zero(&x[0]).select(&x[0].constant(1.0), &x[0]));
 /// (g, x, filled, p, n): g times the product of the others.
-pub(super) static OTHERS: Maps = Maps::new(5, |v| {
+pub(super) static OTHERS: Maps = Maps::new("gradient", 5, |v| {
     let [g, x, filled, p, n] = v else { unreachable!("five inputs") };
     let none = p.constant(0.0);
     let only = is_zero(x).select(p, &none);

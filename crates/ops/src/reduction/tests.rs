@@ -57,7 +57,7 @@ fn dimensions_are_checked() {
 
 #[test]
 fn products_have_a_gradient_where_elements_are_zero() {
-    let others = super::reduce::OTHERS.get(F64);
+    let others = super::reduce::OTHERS.of(F64);
     for (row, want) in [
         ([2.0, 4.0, -5.0], [-20.0, -10.0, 8.0]),
         ([2.0, 0.0, 3.0], [0.0, 6.0, 0.0]),

@@ -1,6 +1,6 @@
 /**
  * `npm test`: sets up, then Rust tests, TypeScript tests, and the checks of `npm run check`.
- * `npm run test:long`: the ignored Rust tests and test/long/ instead (soaks, fuzzing).
+ * `npm run test:long`: the ignored Rust tests in modules called `long`, and test/long/, instead (soaks, fuzzing).
  *
  * Stops after the first part that fails; the last line counts the test cases and checks of all parts that ran.
  */
@@ -53,7 +53,7 @@ export function honest(ok, count) {
 async function rustTests(long) {
   let output = ''
   const color = process.stdout.isTTY ? { CARGO_TERM_COLOR: 'always' } : {}
-  const args = ['test', '--release', '--workspace', '--no-fail-fast', ...(long ? ['--', '--ignored'] : [])]
+  const args = ['test', '--release', '--workspace', '--no-fail-fast', ...(long ? ['--', '--ignored', 'long::'] : [])]
   const ok = await runStep(
     { title: 'Rust tests', command: 'cargo', args },
     { env: color, watch: (text) => (output += text) },

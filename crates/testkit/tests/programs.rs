@@ -117,10 +117,13 @@ fn ten_thousand_programs_are_equal_to_the_bit_however_they_are_evaluated() {
     check(10_000);
 }
 
-#[test]
-#[ignore = "long"]
-fn a_hundred_thousand_programs_are_equal_to_the_bit_however_they_are_evaluated() {
-    check(100_000);
+/// `npm run test:long` runs the ignored tests of modules of this name.
+mod long {
+    #[test]
+    #[ignore = "takes minutes"]
+    fn a_hundred_thousand_programs_are_equal_to_the_bit_however_they_are_evaluated() {
+        super::check(100_000);
+    }
 }
 
 /// The first program that differs on `other`, fused, from `plain`, and how many of the first do.

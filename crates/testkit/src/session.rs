@@ -91,9 +91,11 @@ impl Session {
         result
     }
 
-    /// An explicit dispose: the handle goes and so does the value.
+    /// An explicit dispose: the handle goes, and the value goes with the last handle to its node.
     pub fn dispose(&mut self, val: Val) {
-        self.graph.dispose(val);
+        if self.handles.iter().filter(|h| h.node == val.node).count() < 2 {
+            self.graph.dispose(val);
+        }
         self.forget(val);
     }
 
@@ -199,9 +201,10 @@ impl Session {
     }
 
     /// `val` without its gradient.
-    pub fn detach(&mut self, val: Val) -> Val {
+    pub fn detach(&mut self, val: Val) -> Result<Val> {
+        self.graph.check_readable(val)?;
         let alias = self.graph.alias(val, true);
-        self.own(alias)
+        Ok(self.own(alias))
     }
 
     /// Evaluates everything pending and `wanted`, and runs the jobs. All jobs run; the first error is returned.

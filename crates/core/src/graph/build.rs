@@ -51,7 +51,8 @@ impl Graph {
     /// A value that is neither there nor pending must still have a recipe (S8).
     pub fn check_readable(&self, val: Val) -> Result<()> {
         let node = self.node(val.node);
-        if node.is_pending() || node.values[val.out as usize].is_some() || matches!(node.kind, Kind::Number(_)) {
+        let to_come = node.is_pending() && !node.has(flag::REMOVED);
+        if to_come || node.values[val.out as usize].is_some() || matches!(node.kind, Kind::Number(_)) {
             return Ok(());
         }
         self.check_recipe(val)

@@ -85,7 +85,8 @@ impl Graph {
         while let Some(val) = stack.pop() {
             let id = val.node;
             let node = self.node(id);
-            if !seen.insert(val) || node.is_pending() || self.value(val).is_some() {
+            let to_come = node.is_pending() && !node.has(flag::REMOVED);
+            if !seen.insert(val) || to_come || self.value(val).is_some() {
                 continue;
             }
             if let Some(name) = self.staleness(id) {

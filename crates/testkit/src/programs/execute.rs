@@ -143,11 +143,7 @@ impl Machine {
             }
             Statement::Detach { to, from } => {
                 if let Some(&val) = self.values.get(from) {
-                    // Through an op, which refuses a stale value; an alias of one is not refused yet.
-                    let shape = self.session.ty(val).shape.iter().map(|&d| d as i64).collect();
-                    let view = self.session.apply(fovea_ops::movement::Reshape { shape }, &[val])?;
-                    let alias = self.session.detach(view);
-                    self.session.forget(view);
+                    let alias = self.session.detach(val)?;
                     self.set(&[*to], [alias]);
                 }
             }

@@ -118,7 +118,7 @@ fn totals(size: usize, grad: bool) -> Vec<(usize, i64)> {
                 let x = s.leaf(DType::F32, [size], &numbers(size))?;
                 let value = s.current(w)?;
                 let y = s.mul(value, x)?;
-                let detached = s.detach(y);
+                let detached = s.detach(y)?;
                 let new = s.add(total, detached)?;
                 let loss = s.sum(y)?;
                 if grad {

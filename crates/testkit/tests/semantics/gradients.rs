@@ -96,7 +96,7 @@ fn s10_values_that_nothing_depends_on_have_no_gradient() {
     let b = s.parameter([2], &[1.0, 2.0]).unwrap();
     let y = s.sum(a).unwrap();
     assert_eq!(s.grad(&[y], &[None], &[b], false).unwrap(), [None]);
-    let cut = s.detach(y);
+    let cut = s.detach(y).unwrap();
     let error = s.grad(&[cut], &[None], &[a], false).unwrap_err();
     assert!(error.to_string().contains("does not depend"), "{error}");
     let vector = s.scale(a, 2.0).unwrap();

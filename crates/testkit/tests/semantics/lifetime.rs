@@ -118,6 +118,22 @@ fn s17_computing_again_through_a_disposed_value_throws_and_other_values_survive(
 }
 
 #[test]
+fn s17_a_pending_value_goes_with_its_last_handle_and_can_not_be_used_then() {
+    let mut s = session();
+    s.module_depth = 1;
+    let x = s.leaf(DType::F32, [MANY], &numbers(MANY)).unwrap();
+    let y = s.scale(x, 2.0).unwrap();
+    let same = s.own(y);
+    s.dispose(y);
+    let z = s.scale(same, 2.0).unwrap();
+    s.dispose(z);
+    assert_eq!(s.scale(z, 2.0).unwrap_err().kind(), ErrorKind::Disposed);
+    let doubled: Vec<f64> = numbers(MANY).iter().map(|v| v * 2.0).collect();
+    assert_eq!(s.read(same).unwrap(), doubled);
+    assert_eq!(s.counters.steps, 1, "what was disposed before anything needed it is not computed");
+}
+
+#[test]
 fn s17_disposing_a_value_leaves_what_backward_has_saved() {
     let gradient = |dispose: bool| -> Result<Vec<f64>> {
         let mut s = session();

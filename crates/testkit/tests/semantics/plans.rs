@@ -250,7 +250,7 @@ fn s14_a_live_value_of_the_old_version_is_never_overwritten() {
     s.run(&[]).unwrap();
     let old = {
         let value = s.current(w).unwrap();
-        s.detach(value)
+        s.detach(value).unwrap()
     };
     for _ in 0..3 {
         let value = s.current(w).unwrap();

@@ -4,9 +4,9 @@
 use fovea_core::device::Runtime;
 use fovea_cpu::pool::pool;
 use fovea_cpu::runtime::CpuRuntime;
-use fovea_testkit::Reference;
 use fovea_testkit::programs::planted::{Bug, Planted};
 use fovea_testkit::programs::{Mode, Program, Trace, Vocabulary, difference, first_difference, generate, run, shrink};
+use fovea_testkit::reference::{Reference, Verified};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -29,13 +29,18 @@ fn cpu() -> Arc<dyn Runtime> {
     Arc::new(CpuRuntime)
 }
 
+/// The CPU, with every plan checked against its contract.
+fn checked() -> Arc<dyn Runtime> {
+    Arc::new(Verified(cpu()))
+}
+
 /// `None` for a panic.
 fn trace(program: &Program, runtime: &Arc<dyn Runtime>, mode: Mode) -> Option<Trace> {
     catch_unwind(AssertUnwindSafe(|| run(program, runtime, mode))).ok()
 }
 
 fn fail(program: &Program, mode: Mode) -> ! {
-    let runtime = cpu();
+    let runtime = checked();
     let differs = |p: &Program| difference(p, (&runtime, Mode::PLAIN), (&runtime, mode));
     let small = shrink(program, |p| differs(p).is_some());
     let how = differs(&small).unwrap_or_else(|| "only in the first run".into());
@@ -56,7 +61,7 @@ type Traced = (Program, Option<Trace>, Option<Trace>);
 fn check(programs: u64) {
     let _alone = alone();
     let start = Instant::now();
-    let (vocabulary, runtime) = (Vocabulary::all(), cpu());
+    let (vocabulary, runtime) = (Vocabulary::all(), checked());
     let mut tally = Tally::default();
     let seeds: Vec<u64> = (0..programs).collect();
     for seeds in seeds.chunks(BATCH) {

@@ -87,9 +87,11 @@ pub(crate) fn group(segment: &Segment, merged: &Merged, options: PlanOptions) ->
         match work {
             Work::Elementwise(program) => {
                 fusable[i] = true;
-                inlined[i] = options.fusion
-                    && inputs.iter().all(|&s| merged.constant(s).is_some())
-                    && !(program.is_positional() && read_elsewhere[i]);
+                // A fill is read as its number, fused or not.
+                inlined[i] = merged.constant(Source::Node(i as u32, 0)).is_some()
+                    || options.fusion
+                        && inputs.iter().all(|&s| merged.constant(s).is_some())
+                        && !(program.is_positional() && read_elsewhere[i]);
                 if !inlined[i] {
                     place(i, shape, None, segment, merged, options, &inlined, &fusable, &mut level, &mut components);
                 }
@@ -218,7 +220,10 @@ fn mark_stored(merged: &Merged, component: &[u32], inlined: &[bool], stored: &mu
         }
     }
     for i in 0..component.len() {
-        if merged.used[i] == 0 || merged.work[i].is_none() {
+        // A view of a number is that number to whoever reads it, and needs no memory under it.
+        let view_of_number =
+            matches!(merged.work[i], Some(Work::View)) && merged.constant(Source::Node(i as u32, 0)).is_some();
+        if merged.used[i] == 0 || merged.work[i].is_none() || view_of_number {
             continue;
         }
         let is_loop = matches!(merged.work[i], Some(Work::Elementwise(_) | Work::Reduction { .. }));

@@ -4,10 +4,12 @@
 mod buffer;
 mod scalar;
 mod steps;
+mod verified;
 mod verify;
 
 pub use scalar::philox;
 pub use steps::walk;
+pub use verified::Verified;
 pub use verify::verify;
 
 use buffer::Bytes;

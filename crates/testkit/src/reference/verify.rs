@@ -35,7 +35,8 @@ pub fn read(step: &Step) -> Vec<(SlotId, Layout)> {
 }
 
 /// Checks a plan: every read is of a slot that still holds what was written to it, inside its bounds; steps read what
-/// they write only in place; donations are of externals that nobody reads later; no loop is without a result.
+/// they write only in place; donations are of externals that nobody reads later; no step is without a result, and no
+/// result without a reader.
 pub fn verify(plan: &Plan) -> Result<()> {
     let bytes = |slot: SlotId| plan.slots[slot].elements * plan.slots[slot].dtype.size();
     for (i, slot) in plan.slots.iter().enumerate() {
@@ -81,6 +82,16 @@ pub fn verify(plan: &Plan) -> Result<()> {
                 }
             }
             holds[slot] = true;
+        }
+    }
+    let mut read_by_any = vec![false; plan.slots.len()];
+    for (slot, _) in plan.steps.iter().flat_map(read) {
+        read_by_any[slot] = true;
+    }
+    for (index, step) in plan.steps.iter().enumerate() {
+        let needed = |slot: SlotId| read_by_any[slot] || matches!(plan.slots[slot].home, Home::Output(_));
+        if let Some(slot) = written(step).into_iter().find(|&slot| !needed(slot)) {
+            return wrong(&format!("step {index} ({}): nothing reads slot {slot}", plan.labels[index]));
         }
     }
     for (slot, holds) in plan.slots.iter().zip(&holds) {

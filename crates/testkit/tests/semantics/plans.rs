@@ -1,9 +1,9 @@
 //! S12–S14: plans are found again, and neither fusion nor the reuse of memory changes a bit.
 
 use super::{MANY, descend, loss_of, numbers, session};
-use fovea_core::DType;
 use fovea_core::graph::primitives::Expand;
 use fovea_core::scalar::Prim;
+use fovea_core::{DType, Shape};
 use fovea_testkit::{Reference, Session};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -279,4 +279,23 @@ fn s14_swapping_two_variables_keeps_both() {
     }
     assert_eq!(s.read_variable(a).unwrap()[..2], [20.0, 20.0]);
     assert_eq!(s.read_variable(b).unwrap()[..2], [100.0, 100.0]);
+}
+
+/// The runtime refuses plans with a step or a result that nobody reads.
+#[test]
+fn s13_numbers_are_read_as_numbers_fused_or_not() {
+    for fusion in [true, false] {
+        for shape in [Shape::SCALAR, [4].into()] {
+            let mut s = session();
+            (s.fusion, s.module_depth) = (fusion, 1);
+            let values = &numbers(4)[..shape.size()];
+            let w = s.parameter(shape, values).unwrap();
+            let square = s.mul(w, w).unwrap();
+            let total = s.sum(square).unwrap();
+            s.backward(total).unwrap();
+            let gradient = s.grad_of(w).unwrap().unwrap();
+            let want: Vec<f64> = values.iter().map(|v| 2.0 * v).collect();
+            assert_eq!(s.read(gradient).unwrap(), want, "fusion {fusion}, shape {shape}");
+        }
+    }
 }

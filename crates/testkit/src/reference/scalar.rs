@@ -94,7 +94,7 @@ pub enum Input {
 
 /// Runs a program at row-major position `index`; values of all instructions are left in `values`, inputs first.
 ///
-/// With `contract`, a multiplication that an addition reads is not rounded: the planted bug "multiply-add contraction
+/// With `contract`, a multiplication that an addition or subtraction reads is not rounded: the planted bug "multiply-add contraction
 /// across ops", which rule S13 forbids.
 pub fn run(program: &Program, inputs: &[Input], index: usize, contract: bool, values: &mut Vec<Number>) {
     values.clear();
@@ -121,7 +121,9 @@ pub fn run(program: &Program, inputs: &[Input], index: usize, contract: bool, va
                     arg(2)
                 }
             }
-            Prim::Add if contract && instr.dtype.is_float() => {
+            Prim::Add | Prim::Sub if contract && instr.dtype.is_float() => {
+                let sign = if instr.prim == Prim::Sub { -1.0 } else { 1.0 };
+                let (left, right) = (arg(0).float(), sign * arg(1).float());
                 let product = |k: usize| {
                     let at = (instr.args[k] as usize).checked_sub(n)?;
                     let factor = &program.instrs[at];
@@ -129,9 +131,9 @@ pub fn run(program: &Program, inputs: &[Input], index: usize, contract: bool, va
                         .then(|| (values[factor.args[0] as usize].float(), values[factor.args[1] as usize].float()))
                 };
                 let sum = match (product(0), product(1)) {
-                    (Some((a, b)), _) => a.mul_add(b, arg(1).float()),
-                    (None, Some((a, b))) => a.mul_add(b, arg(0).float()),
-                    (None, None) => arg(0).float() + arg(1).float(),
+                    (Some((a, b)), _) => a.mul_add(b, right),
+                    (None, Some((a, b))) => a.mul_add(sign * b, left),
+                    (None, None) => left + right,
                 };
                 Float(sum).cast(instr.dtype)
             }

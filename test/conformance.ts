@@ -1,7 +1,7 @@
 /**
  * Runs every op's samples on a device and prints what it supports; arguments, output and exit code are the program's.
  *
- *   npm run conformance -- --device cpu|gpu [--json]
+ *   npm run conformance -- --device cpu|gpu [--op NAME] [--json]
  */
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'

@@ -79,6 +79,7 @@ def layers():
         layer("GELU", [], nn.GELU(), images(3, 4)),
         layer("Tanh", [], nn.Tanh(), images(3, 4)),
         layer("Sigmoid", [], nn.Sigmoid(), images(3, 4)),
+        layer("Hardswish", [], nn.Hardswish(), torch.linspace(-4.5, 4.5, 12).reshape(3, 4)),
         layer("Identity", [], nn.Identity(), images(3, 4)),
         layer("Flatten", [], nn.Flatten(), images(2, 3, 2, 2)),
         layer("Flatten", [2], nn.Flatten(2), images(2, 3, 2, 2)),

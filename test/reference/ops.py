@@ -236,6 +236,7 @@ OPS = {
     "gelu_tanh": floating(lambda x: F.gelu(x, approximate="tanh")),
     "silu": floating(F.silu),
     "softplus": floating(lambda x: F.softplus(x, threshold=1000.0)),
+    "hardswish": floating(F.hardswish),
     "is_nan": unary(torch.isnan),
     "is_finite": unary(torch.isfinite),
     "where": lambda t, a: torch.where(t["condition"] != 0, t["a"], t["b"]),

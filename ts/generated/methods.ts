@@ -80,6 +80,8 @@ export interface Methods {
   silu(): Tensor
   /** Smooth rectifier log(1 + exp(x)): `maximum(x, 0.0) + log1p(exp(-abs(x)))`. */
   softplus(): Tensor
+  /** Cheap approximation of silu (Howard et al., 2019): `x * (minimum(maximum(x + 3.0, 0.0), 6.0) / 6.0)`. */
+  hardswish(): Tensor
   /** Rounded down: `floor(x)`. */
   floor(): Tensor
   /** Rounded up: `ceil(x)`. */
@@ -293,6 +295,9 @@ export const methods: Methods & ThisType<Tensor> = {
   },
   softplus(this: Tensor) {
     return ops.softplus(this)
+  },
+  hardswish(this: Tensor) {
+    return ops.hardswish(this)
   },
   floor(this: Tensor) {
     return ops.floor(this)

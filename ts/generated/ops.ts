@@ -325,12 +325,20 @@ export function softplus(x: TensorLike): Tensor {
   return record(37)
 }
 
+/** Cheap approximation of silu (Howard et al., 2019): `x * (minimum(maximum(x + 3.0, 0.0), 6.0) / 6.0)`. */
+export function hardswish(x: TensorLike): Tensor {
+  putInput(1, x, 'hardswish', 'x')
+  scratch[0] = 1
+  scratch[3] = 0
+  return record(38)
+}
+
 /** Rounded down: `floor(x)`. */
 export function floor(x: TensorLike): Tensor {
   putInput(1, x, 'floor', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(38)
+  return record(39)
 }
 
 /** Rounded up: `ceil(x)`. */
@@ -338,7 +346,7 @@ export function ceil(x: TensorLike): Tensor {
   putInput(1, x, 'ceil', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(39)
+  return record(40)
 }
 
 /** Rounded to the nearest, halves to even: `round(x)`. */
@@ -346,7 +354,7 @@ export function round(x: TensorLike): Tensor {
   putInput(1, x, 'round', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(40)
+  return record(41)
 }
 
 /** Rounded towards 0: `trunc(x)`. */
@@ -354,7 +362,7 @@ export function trunc(x: TensorLike): Tensor {
   putInput(1, x, 'trunc', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(41)
+  return record(42)
 }
 
 /** Whether it is NaN; bool: `ne(x, x)`. */
@@ -362,7 +370,7 @@ export function isNan(x: TensorLike): Tensor {
   putInput(1, x, 'isNan', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(42)
+  return record(43)
 }
 
 /** Whether it is neither infinite nor NaN; bool: `lt(abs(x), f64::INFINITY)`. */
@@ -370,7 +378,7 @@ export function isFinite(x: TensorLike): Tensor {
   putInput(1, x, 'isFinite', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(43)
+  return record(44)
 }
 
 /** `a` where the condition (bool) holds, else `b`: `select(condition, a, b)`. */
@@ -380,7 +388,7 @@ export function where(condition: TensorLike, a: TensorLike, b: TensorLike): Tens
   putInput(5, b, 'where', 'b')
   scratch[0] = 3
   scratch[7] = 0
-  return record(44)
+  return record(45)
 }
 
 /** Limited to at least min: `maximum(x, min)`. */
@@ -389,7 +397,7 @@ export function clampMin(x: TensorLike, min: TensorLike): Tensor {
   putInput(3, min, 'clampMin', 'min')
   scratch[0] = 2
   scratch[5] = 0
-  return record(45)
+  return record(46)
 }
 
 /** Limited to at most max: `minimum(x, max)`. */
@@ -398,7 +406,7 @@ export function clampMax(x: TensorLike, max: TensorLike): Tensor {
   putInput(3, max, 'clampMax', 'max')
   scratch[0] = 2
   scratch[5] = 0
-  return record(46)
+  return record(47)
 }
 
 /** Options of {@link clamp}. */
@@ -421,7 +429,7 @@ export function clamp(x: TensorLike, options: ClampOptions = NONE): Tensor {
   putOptionalInput(5, options.max, 'clamp', 'max')
   scratch[0] = 3
   scratch[7] = 0
-  return record(47)
+  return record(48)
 }
 
 /**
@@ -435,7 +443,7 @@ export function cast(x: TensorLike, dtype: DType): Tensor {
   scratch[0] = 1
   const at = putDType(4, dtype, 'cast', 'dtype')
   scratch[3] = at - 4
-  return record(48)
+  return record(49)
 }
 
 /**
@@ -448,7 +456,7 @@ export function reshape(x: TensorLike, shape: number | readonly number[]): Tenso
   scratch[0] = 1
   const at = putInts(4, shape, 'reshape', 'shape')
   scratch[3] = at - 4
-  return record(49)
+  return record(50)
 }
 
 /**
@@ -461,7 +469,7 @@ export function permute(x: TensorLike, dims: number | readonly number[]): Tensor
   scratch[0] = 1
   const at = putInts(4, dims, 'permute', 'dims')
   scratch[3] = at - 4
-  return record(50)
+  return record(51)
 }
 
 /**
@@ -474,7 +482,7 @@ export function expand(x: TensorLike, shape: number | readonly number[]): Tensor
   scratch[0] = 1
   const at = putInts(4, shape, 'expand', 'shape')
   scratch[3] = at - 4
-  return record(51)
+  return record(52)
 }
 
 /**
@@ -492,7 +500,7 @@ export function slice(x: TensorLike, starts: number | readonly number[], lengths
   at = putInts(at, lengths, 'slice', 'lengths')
   at = putInts(at, steps, 'slice', 'steps')
   scratch[3] = at - 4
-  return record(52)
+  return record(53)
 }
 
 /**
@@ -505,7 +513,7 @@ export function flip(x: TensorLike, dims: number | readonly number[]): Tensor {
   scratch[0] = 1
   const at = putInts(4, dims, 'flip', 'dims')
   scratch[3] = at - 4
-  return record(53)
+  return record(54)
 }
 
 /** Options of {@link pad}. */
@@ -527,7 +535,7 @@ export function pad(x: TensorLike, padding: number | readonly number[], options:
   let at = putInts(4, padding, 'pad', 'padding')
   at = putFloat(at, options.value ?? 0, 'pad', 'value')
   scratch[3] = at - 4
-  return record(54)
+  return record(55)
 }
 
 /** Options of {@link concat}. */
@@ -549,7 +557,7 @@ export function concat(tensors: readonly TensorLike[], options: ConcatOptions = 
   scratch[0] = (end - 1) / 2
   const at = putInt(end + 1, options.dim ?? 0, 'concat', 'dim')
   scratch[end] = at - end - 1
-  return record(55)
+  return record(56)
 }
 
 /** Options of {@link full}. */
@@ -573,7 +581,7 @@ export function full(value: TensorLike, shape: number | readonly number[], optio
   let at = putInts(4, shape, 'full', 'shape')
   at = putDType(at, options.dtype ?? 'f32', 'full', 'dtype')
   scratch[3] = at - 4
-  return record(56)
+  return record(57)
 }
 
 /** Options of {@link arange}. */
@@ -599,7 +607,7 @@ export function arange(start: TensorLike, length: number, step: TensorLike, opti
   let at = putInt(6, length, 'arange', 'length')
   at = putDType(at, options.dtype ?? 'f32', 'arange', 'dtype')
   scratch[5] = at - 6
-  return record(57)
+  return record(58)
 }
 
 /** Options of {@link sum}. */
@@ -619,7 +627,7 @@ export function sum(x: TensorLike, options: SumOptions = NONE): Tensor {
   let at = putOptionalInts(4, options.dim, 'sum', 'dim')
   at = putBool(at, options.keepDim ?? false, 'sum', 'keepDim')
   scratch[3] = at - 4
-  return record(58)
+  return record(59)
 }
 
 /** Options of {@link prod}. */
@@ -642,7 +650,7 @@ export function prod(x: TensorLike, options: ProdOptions = NONE): Tensor {
   let at = putOptionalInts(4, options.dim, 'prod', 'dim')
   at = putBool(at, options.keepDim ?? false, 'prod', 'keepDim')
   scratch[3] = at - 4
-  return record(59)
+  return record(60)
 }
 
 /** Options of {@link max}. */
@@ -665,7 +673,7 @@ export function max(x: TensorLike, options: MaxOptions = NONE): Tensor {
   let at = putOptionalInts(4, options.dim, 'max', 'dim')
   at = putBool(at, options.keepDim ?? false, 'max', 'keepDim')
   scratch[3] = at - 4
-  return record(60)
+  return record(61)
 }
 
 /** Options of {@link min}. */
@@ -688,7 +696,7 @@ export function min(x: TensorLike, options: MinOptions = NONE): Tensor {
   let at = putOptionalInts(4, options.dim, 'min', 'dim')
   at = putBool(at, options.keepDim ?? false, 'min', 'keepDim')
   scratch[3] = at - 4
-  return record(61)
+  return record(62)
 }
 
 /** Options of {@link mean}. */
@@ -710,7 +718,7 @@ export function mean(x: TensorLike, options: MeanOptions = NONE): Tensor {
   let at = putOptionalInts(4, options.dim, 'mean', 'dim')
   at = putBool(at, options.keepDim ?? false, 'mean', 'keepDim')
   scratch[3] = at - 4
-  return record(62)
+  return record(63)
 }
 
 /** Options of {@link variance}. */
@@ -736,7 +744,7 @@ export function variance(x: TensorLike, options: VarianceOptions = NONE): Tensor
   at = putBool(at, options.keepDim ?? false, 'variance', 'keepDim')
   at = putFloat(at, options.correction ?? 1, 'variance', 'correction')
   scratch[3] = at - 4
-  return record(63)
+  return record(64)
 }
 
 /** Options of {@link argmax}. */
@@ -759,7 +767,7 @@ export function argmax(x: TensorLike, options: ArgmaxOptions = NONE): Tensor {
   let at = putOptionalInts(4, options.dim, 'argmax', 'dim')
   at = putBool(at, options.keepDim ?? false, 'argmax', 'keepDim')
   scratch[3] = at - 4
-  return record(64)
+  return record(65)
 }
 
 /** Options of {@link argmin}. */
@@ -782,7 +790,7 @@ export function argmin(x: TensorLike, options: ArgminOptions = NONE): Tensor {
   let at = putOptionalInts(4, options.dim, 'argmin', 'dim')
   at = putBool(at, options.keepDim ?? false, 'argmin', 'keepDim')
   scratch[3] = at - 4
-  return record(65)
+  return record(66)
 }
 
 /** Options of {@link any}. */
@@ -802,7 +810,7 @@ export function any(x: TensorLike, options: AnyOptions = NONE): Tensor {
   let at = putOptionalInts(4, options.dim, 'any', 'dim')
   at = putBool(at, options.keepDim ?? false, 'any', 'keepDim')
   scratch[3] = at - 4
-  return record(66)
+  return record(67)
 }
 
 /** Options of {@link all}. */
@@ -822,7 +830,7 @@ export function all(x: TensorLike, options: AllOptions = NONE): Tensor {
   let at = putOptionalInts(4, options.dim, 'all', 'dim')
   at = putBool(at, options.keepDim ?? false, 'all', 'keepDim')
   scratch[3] = at - 4
-  return record(67)
+  return record(68)
 }
 
 /**
@@ -840,7 +848,7 @@ export function matmul(a: TensorLike, b: TensorLike): Tensor {
   putInput(3, b, 'matmul', 'b')
   scratch[0] = 2
   scratch[5] = 0
-  return record(68)
+  return record(69)
 }
 
 /** Options of {@link conv2d}. */
@@ -876,7 +884,7 @@ export function conv2d(x: TensorLike, weight: TensorLike, options: Conv2dOptions
   at = putPair(at, options.dilation ?? 1, 'conv2d', 'dilation')
   at = putInt(at, options.groups ?? 1, 'conv2d', 'groups')
   scratch[5] = at - 6
-  return record(69)
+  return record(70)
 }
 
 /** Options of {@link maxPool2d}. */
@@ -905,7 +913,7 @@ export function maxPool2d(x: TensorLike, kernelSize: number | readonly [number, 
   at = putPair(at, options.stride ?? 0, 'maxPool2d', 'stride')
   at = putPair(at, options.padding ?? 0, 'maxPool2d', 'padding')
   scratch[3] = at - 4
-  return recordAll(72) as [Tensor, Tensor]
+  return recordAll(73) as [Tensor, Tensor]
 }
 
 /** Options of {@link avgPool2d}. */
@@ -936,7 +944,7 @@ export function avgPool2d(x: TensorLike, kernelSize: number | readonly [number, 
   at = putPair(at, options.padding ?? 0, 'avgPool2d', 'padding')
   at = putBool(at, options.countIncludePad ?? true, 'avgPool2d', 'countIncludePad')
   scratch[3] = at - 4
-  return record(74)
+  return record(75)
 }
 
 /** Options of {@link softmax}. */
@@ -957,7 +965,7 @@ export function softmax(x: TensorLike, options: SoftmaxOptions): Tensor {
   scratch[0] = 1
   const at = putInt(4, options.dim, 'softmax', 'dim')
   scratch[3] = at - 4
-  return record(76)
+  return record(77)
 }
 
 /** Options of {@link logSoftmax}. */
@@ -978,7 +986,7 @@ export function logSoftmax(x: TensorLike, options: LogSoftmaxOptions): Tensor {
   scratch[0] = 1
   const at = putInt(4, options.dim, 'logSoftmax', 'dim')
   scratch[3] = at - 4
-  return record(77)
+  return record(78)
 }
 
 /** Options of {@link batchNorm}. */
@@ -1018,7 +1026,7 @@ export function batchNorm(x: TensorLike, options: BatchNormOptions = NONE): [Ten
   let at = putBool(12, options.training ?? false, 'batchNorm', 'training')
   at = putFloat(at, options.eps ?? 1e-5, 'batchNorm', 'eps')
   scratch[11] = at - 12
-  return recordAll(78) as [Tensor, Tensor, Tensor]
+  return recordAll(79) as [Tensor, Tensor, Tensor]
 }
 
 /** Options of {@link layerNorm}. */
@@ -1050,7 +1058,7 @@ export function layerNorm(x: TensorLike, normalizedShape: number | readonly numb
   let at = putInts(8, normalizedShape, 'layerNorm', 'normalizedShape')
   at = putFloat(at, options.eps ?? 1e-5, 'layerNorm', 'eps')
   scratch[7] = at - 8
-  return record(79)
+  return record(80)
 }
 
 /** Options of {@link crossEntropy}. */
@@ -1085,7 +1093,7 @@ export function crossEntropy(logits: TensorLike, target: TensorLike, options: Cr
   at = putOptionalInt(at, options.ignoreIndex === undefined ? -100 : options.ignoreIndex, 'crossEntropy', 'ignoreIndex')
   at = putInt(at, options.reduction ?? 1, 'crossEntropy', 'reduction')
   scratch[7] = at - 8
-  return record(80)
+  return record(81)
 }
 
 /**
@@ -1103,7 +1111,7 @@ export function gather(x: TensorLike, dim: number, index: TensorLike): Tensor {
   scratch[0] = 2
   const at = putInt(6, dim, 'gather', 'dim')
   scratch[5] = at - 6
-  return record(81)
+  return record(82)
 }
 
 /**
@@ -1123,7 +1131,7 @@ export function scatterAdd(x: TensorLike, dim: number, index: TensorLike, source
   scratch[0] = 3
   const at = putInt(8, dim, 'scatterAdd', 'dim')
   scratch[7] = at - 8
-  return record(82)
+  return record(83)
 }
 
 /**
@@ -1141,7 +1149,7 @@ export function indexSelect(x: TensorLike, dim: number, index: TensorLike): Tens
   scratch[0] = 2
   const at = putInt(6, dim, 'indexSelect', 'dim')
   scratch[5] = at - 6
-  return record(83)
+  return record(84)
 }
 
 /**
@@ -1161,7 +1169,7 @@ export function indexAdd(x: TensorLike, dim: number, index: TensorLike, source: 
   scratch[0] = 3
   const at = putInt(8, dim, 'indexAdd', 'dim')
   scratch[7] = at - 8
-  return record(84)
+  return record(85)
 }
 
 /** Options of {@link embedding}. */
@@ -1187,7 +1195,7 @@ export function embedding(weight: TensorLike, indices: TensorLike, options: Embe
   scratch[0] = 2
   const at = putOptionalInt(6, options.paddingIdx, 'embedding', 'paddingIdx')
   scratch[5] = at - 6
-  return record(85)
+  return record(86)
 }
 
 /** Options of {@link uniform}. */
@@ -1209,7 +1217,7 @@ export function uniform(shape: number | readonly number[], options: UniformOptio
   let at = putInts(4, shape, 'uniform', 'shape')
   at = putDType(at, options.dtype ?? 'f32', 'uniform', 'dtype')
   scratch[3] = at - 4
-  return record(87)
+  return record(88)
 }
 
 /** Options of {@link normal}. */
@@ -1231,7 +1239,7 @@ export function normal(shape: number | readonly number[], options: NormalOptions
   let at = putInts(4, shape, 'normal', 'shape')
   at = putDType(at, options.dtype ?? 'f32', 'normal', 'dtype')
   scratch[3] = at - 4
-  return record(88)
+  return record(89)
 }
 
 /** Options of {@link bernoulli}. */
@@ -1255,7 +1263,7 @@ export function bernoulli(p: TensorLike, shape: number | readonly number[], opti
   let at = putInts(6, shape, 'bernoulli', 'shape')
   at = putDType(at, options.dtype ?? 'f32', 'bernoulli', 'dtype')
   scratch[5] = at - 6
-  return record(89)
+  return record(90)
 }
 
 /** Options of {@link randint}. */
@@ -1281,7 +1289,7 @@ export function randint(low: TensorLike, shape: number | readonly number[], high
   let at = putInts(8, shape, 'randint', 'shape')
   at = putDType(at, options.dtype ?? 'i32', 'randint', 'dtype')
   scratch[7] = at - 8
-  return record(90)
+  return record(91)
 }
 
 /**
@@ -1297,5 +1305,5 @@ export function dropout(x: TensorLike, p: TensorLike): Tensor {
   putKey(5)
   scratch[0] = 3
   scratch[7] = 0
-  return record(91)
+  return record(92)
 }

@@ -1,5 +1,5 @@
 /** Activations as modules. */
-import { gelu, relu, sigmoid, tanh } from '../generated/ops.ts'
+import { gelu, hardswish, relu, sigmoid, tanh } from '../generated/ops.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { Module } from './module.ts'
 
@@ -14,6 +14,13 @@ export class ReLU extends Module {
 export class GELU extends Module {
   forward(x: Tensor): Tensor {
     return gelu(x)
+  }
+}
+
+/** x min(max(x + 3, 0), 6) / 6. Howard et al. 2019, https://arxiv.org/abs/1905.02244 */
+export class Hardswish extends Module {
+  forward(x: Tensor): Tensor {
+    return hardswish(x)
   }
 }
 

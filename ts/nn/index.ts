@@ -1,6 +1,6 @@
 /** Modules, layers, starting values. */
 export { Variable } from '../tensor/variable.ts'
-export { GELU, Identity, ReLU, Sigmoid, Tanh } from './activation.ts'
+export { GELU, Hardswish, Identity, ReLU, Sigmoid, Tanh } from './activation.ts'
 export type { ForwardCall } from './calls.ts'
 export { Flatten, ModuleList, Sequential } from './containers.ts'
 export { Conv2d, type Conv2dOptions } from './conv.ts'

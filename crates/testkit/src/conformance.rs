@@ -4,7 +4,7 @@ use crate::Reference;
 use crate::fixtures::Fixtures;
 use crate::samples::{Case, Mode, Outcome, Typed, run};
 use fovea_core::device::Runtime;
-use fovea_core::op::OpDef;
+use fovea_core::op::{OpDef, TensorType};
 use fovea_core::{DType, Result};
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -49,7 +49,8 @@ pub fn report(
         let mut row = Row { op: def.name, fixture: fixtures.has(def.name), ..Row::default() };
         for case in Case::of(def).iter().filter(|case| floats.contains(&case.float)) {
             row.samples += 1;
-            if let Err(complaint) = one(runtime, &fixtures, case, &mut row) {
+            let order = if floats.contains(&DType::F64) || !yields_f64(case) { 2 } else { 0 };
+            if let Err(complaint) = one(runtime, &fixtures, case, order, &mut row) {
                 row.failed.push(format!("{}: {complaint}", case.name()));
             }
         }
@@ -59,19 +60,32 @@ pub fn report(
     Ok(rows.collect())
 }
 
-fn one(runtime: &Arc<dyn Runtime>, fixtures: &Fixtures, case: &Case, row: &mut Row) -> std::result::Result<(), String> {
-    let outcome = run(runtime, case, Mode { arranged: true, ..Mode::FUSED }, 2).map_err(|e| e.to_string())?;
+/// Whether a result is f64, whatever the inputs are. A device without f64 leaves it to the CPU, but takes no incoming
+/// gradient of that dtype.
+fn yields_f64(case: &Case) -> bool {
+    let inputs: Vec<TensorType> = (0..case.sample.inputs.len()).map(|i| case.input_type(i)).collect();
+    case.sample.op.infer(&inputs).is_ok_and(|outputs| outputs.iter().any(|ty| ty.dtype == DType::F64))
+}
+
+fn one(
+    runtime: &Arc<dyn Runtime>,
+    fixtures: &Fixtures,
+    case: &Case,
+    order: usize,
+    row: &mut Row,
+) -> std::result::Result<(), String> {
+    let outcome = run(runtime, case, Mode { arranged: true, ..Mode::FUSED }, order).map_err(|e| e.to_string())?;
     for dtype in outcome.values.iter().map(|v| v.0.dtype) {
         if !row.dtypes.contains(&dtype) {
             row.dtypes.push(dtype);
         }
     }
     let error = if fixtures.covers(case) {
-        let compared = fixtures.compare(case, &outcome, 2)?;
+        let compared = fixtures.compare(case, &outcome, order)?;
         compared.errors.into_iter().fold(0.0, f64::max)
     } else {
         let naive: Arc<dyn Runtime> = Reference::new();
-        let wanted = run(&naive, case, Mode::PLAIN, 2).map_err(|e| e.to_string())?;
+        let wanted = run(&naive, case, Mode::PLAIN, order).map_err(|e| e.to_string())?;
         let (error, complaint) = outcome.errors(&wanted, case).map_err(|e| e.to_string())?;
         complaint.map_or(Ok(error), Err)?
     };
@@ -81,6 +95,29 @@ fn one(runtime: &Arc<dyn Runtime>, fixtures: &Fixtures, case: &Case, row: &mut R
         (row.parity + 1, row.gradients + there(gradients), row.second + there(second));
     row.error = row.error.max(error);
     Ok(())
+}
+
+/// Those of `ops` that are called one of `names`, as Rust or as TypeScript writes them; all where there are no names.
+///
+/// # Errors
+/// There is no such op; the sentence names those that come nearest.
+pub fn named(mut ops: Vec<OpDef>, names: &[String]) -> std::result::Result<Vec<OpDef>, String> {
+    let plain = |name: &str| name.replace('_', "").to_lowercase();
+    for name in names {
+        let wanted = plain(name);
+        if !ops.iter().any(|op| plain(op.name) == wanted) {
+            let near: Vec<&str> = ops.iter().map(|op| op.name).filter(|n| alike(&plain(n), &wanted)).collect();
+            let near = if near.is_empty() { String::new() } else { format!(" (is it {}?)", near.join(" or ")) };
+            return Err(format!("there is no op {name:?}{near}; docs/ops.md lists them"));
+        }
+    }
+    ops.retain(|op| names.is_empty() || names.iter().any(|name| plain(name) == plain(op.name)));
+    Ok(ops)
+}
+
+/// Whether two names begin with the same four letters.
+fn alike(a: &str, b: &str) -> bool {
+    a.len() > 3 && a.as_bytes().get(..4) == b.as_bytes().get(..4)
 }
 
 /// The table in words.
@@ -130,4 +167,27 @@ pub fn summary(rows: &[Row]) -> String {
 /// How many cases failed.
 pub fn failed(rows: &[Row]) -> usize {
     rows.iter().map(|row| row.failed.len()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(asked: &[&str]) -> std::result::Result<Vec<&'static str>, String> {
+        let asked: Vec<String> = asked.iter().map(|&name| name.to_owned()).collect();
+        named(fovea_ops::all(), &asked).map(|ops| ops.iter().map(|op| op.name).collect())
+    }
+
+    #[test]
+    fn ops_are_found_by_their_names_in_both_languages() {
+        assert_eq!(names(&["max_pool2d", "logSoftmax"]).unwrap(), ["max_pool2d", "log_softmax"]);
+        assert_eq!(names(&[]).unwrap().len(), fovea_ops::all().len());
+    }
+
+    #[test]
+    fn an_unknown_op_is_an_error_that_names_its_neighbours() {
+        let error = names(&["relu", "hardswich"]).unwrap_err();
+        assert_eq!(error, "there is no op \"hardswich\" (is it hardswish?); docs/ops.md lists them");
+        assert_eq!(names(&["x"]).unwrap_err(), "there is no op \"x\"; docs/ops.md lists them");
+    }
 }

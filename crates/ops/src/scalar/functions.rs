@@ -128,3 +128,9 @@ pub fn pow_base_slope(a: &Expr, b: &Expr) -> Expr {
 pub fn pow_exponent_slope(a: &Expr, b: &Expr, y: &Expr) -> Expr {
     select(and(eq(a, 0.0), ge(b, 0.0)), 0.0, y * log(a))
 }
+
+/// The derivative of [`hardswish`](super::record::hardswish): (2x + 3) / 6 between −3 and 3, 0 below, 1 above.
+pub fn hardswish_slope(x: &Expr) -> Expr {
+    let inside = (2.0 * x + 3.0) / 6.0;
+    select(le(x, -3.0), 0.0, select(ge(x, 3.0), 1.0, inside))
+}

@@ -66,6 +66,8 @@ table! {
         [-8.0..8.0], "Sigmoid linear unit (swish)";
     softplus(x) Float, maximum(x, 0.0) + log1p(exp(-abs(x))), [g * logistic(x)],
         [-15.0..15.0], "Smooth rectifier log(1 + exp(x))";
+    hardswish(x) Float, x * (minimum(maximum(x + 3.0, 0.0), 6.0) / 6.0), [g * hardswish_slope(x)],
+        [-2.5..2.5], "Cheap approximation of silu (Howard et al., 2019)";
 
     floor(x) Rounding, floor(x), [], [-4.0..4.0], "Rounded down";
     ceil(x) Rounding, ceil(x), [], [-4.0..4.0], "Rounded up";

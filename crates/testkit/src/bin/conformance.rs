@@ -4,20 +4,22 @@ use fovea_core::DType;
 use fovea_core::device::Runtime;
 use fovea_cpu::runtime::CpuRuntime;
 use fovea_gpu::GpuRuntime;
-use fovea_testkit::conformance::{Row, failed, report, summary, table};
+use fovea_testkit::conformance::{Row, failed, named, report, summary, table};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-const USAGE: &str = "usage: conformance [--device cpu|gpu] [--json]
+const USAGE: &str = "usage: conformance [--device cpu|gpu] [--op NAME]... [--json]
   --device   where the samples run; cpu when left out
+  --op       only this op, such as hardswish; may be given several times
   --json     the last line holds the counts as JSON";
 
 fn main() -> ExitCode {
-    let (mut device, mut json) = ("cpu".to_owned(), false);
+    let (mut device, mut json, mut only) = ("cpu".to_owned(), false, Vec::new());
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--device" => device = arguments.next().unwrap_or_default(),
+            "--op" => only.push(arguments.next().unwrap_or_default()),
             "--json" => json = true,
             "--help" => {
                 println!("{USAGE}");
@@ -29,7 +31,7 @@ fn main() -> ExitCode {
             }
         }
     }
-    match rows(&device) {
+    match rows(&device, &only) {
         Ok(rows) => {
             print!("{}", table(&rows));
             let failed = failed(&rows);
@@ -46,8 +48,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn rows(device: &str) -> Result<Vec<Row>, String> {
-    let ops = fovea_ops::all();
+fn rows(device: &str, only: &[String]) -> Result<Vec<Row>, String> {
+    let ops = named(fovea_ops::all(), only)?;
     let cpu: Arc<dyn Runtime> = Arc::new(CpuRuntime);
     let result = match device {
         "cpu" => report(&cpu, &[DType::F32, DType::F64], || 0, &ops),

@@ -64,6 +64,7 @@ const METHODS: &[&str] = &[
     "gelu",
     "silu",
     "softplus",
+    "hardswish",
     "erf",
     "floor",
     "ceil",

@@ -6,7 +6,7 @@ use super::vector::Float;
 use std::ops::Range;
 
 /// Terms of the sum for which the panels of the vector operand are packed at a time.
-pub(super) const SUPER: usize = 16 * KC;
+const SUPER: usize = 16 * KC;
 /// Bytes of packed panels that a worker keeps of either operand: half of an ordinary L2 cache.
 const PANEL_BYTES: usize = 512 << 10;
 /// The same where the broadcast operand doesn't stay packed, so that it is packed less often.
@@ -50,6 +50,8 @@ pub(super) struct Scratch {
     pub rows: usize,
     /// Columns for which panels are packed at a time, a multiple of the tile's.
     pub cols: usize,
+    /// Terms of the sum for which panels are packed at a time.
+    pub terms: usize,
     /// The blocks of the broadcast operand stay packed while the columns pass.
     pub resident: bool,
     pub left: usize,
@@ -72,6 +74,7 @@ impl Grid {
         let work = (m * n).saturating_mul(product.k.max(1)).saturating_mul(batches);
         let threads = (work / THREAD_WORK).clamp(1, threads.max(1));
         let part = |size: usize, parts: usize, tile: usize| size.div_ceil(parts).next_multiple_of(tile);
+        let mr = product.row_stretch().filter(|_| m > 0).unwrap_or(mr);
         let mut best = (f64::INFINITY, 1, 1);
         for share in [1, 2, 4] {
             let wanted = if threads == 1 { 1 } else { (threads * share).div_ceil(units) };
@@ -115,18 +118,31 @@ impl Grid {
 
     pub fn scratch<T: Float>(&self, product: &Product, engine: &Engine<T>) -> Scratch {
         let (mr, nr, size) = (engine.mr, engine.nr(), size_of::<T>());
-        let sum = self.chunk.min(product.k).clamp(1, SUPER);
+        // Boxes of the terms' positions are copied block by block, for all rows.
+        let by_block = product.image.as_ref().is_some_and(|(image, _)| !image.positions_are_rows);
+        let terms = if by_block { KC } else { SUPER };
+        let sum = self.chunk.min(product.k).clamp(1, terms);
         let blocks = sum.div_ceil(KC);
         let all_rows = self.rows.min(product.m).next_multiple_of(mr);
         let row_blocks = all_rows.div_ceil(BLOCK_ROWS);
-        let rows = all_rows.div_ceil(row_blocks).next_multiple_of(mr);
-        let whole = rows * row_blocks * blocks * ROW_STEP;
-        let resident = whole * size <= PANEL_BYTES;
-        let left = if resident { whole } else { rows * ROW_STEP };
+        let (rows, resident, left) = match &product.image {
+            Some((image, block)) if image.positions_are_rows => {
+                let rows = (*block).min(all_rows);
+                (rows, false, image.elements(rows))
+            }
+            Some((image, block)) => (all_rows, false, image.elements(*block)),
+            None => {
+                let rows = all_rows.div_ceil(row_blocks).next_multiple_of(mr);
+                let whole = rows * row_blocks * blocks * ROW_STEP;
+                let resident = whole * size <= PANEL_BYTES;
+                (rows, resident, if resident { whole } else { rows * ROW_STEP })
+            }
+        };
+        let left = left.next_multiple_of(16);
         let bytes = if resident { PANEL_BYTES } else { WIDE_PANEL_BYTES };
         let most = (bytes / size / sum / nr * nr).clamp(4 * nr, 1024);
         let cols = self.cols.min(product.n).next_multiple_of(nr).min(most);
         let right = cols * blocks * KC.min(sum);
-        Scratch { rows, cols, resident, left, right, stage: (nr + 1) * ROW_STEP, size }
+        Scratch { rows, cols, terms, resident, left, right, stage: (nr + 1) * ROW_STEP, size }
     }
 }

@@ -16,18 +16,28 @@ pub(super) const TILE_MAX: usize = 14 * 32;
 
 /// One call of a micro-kernel: `tile[i][j] = Σ_k a[i][k] · b[k][j]`, summed from the first k to the last.
 #[derive(Clone, Copy)]
-pub(super) struct Tile<T> {
+pub(super) struct Tile<'a, T> {
     /// Rows that count; what the kernel computes beyond them is zero or thrown away.
     pub m: usize,
     /// Vectors in a row, 1 or 2: also the width of the panel `b`.
     pub vectors: usize,
-    pub k: usize,
-    /// Packed by rows (`a[i * ROW_STEP + k]`), or across (`a[k * mr + i]`).
+    /// The terms of the sum, as stretches of `a`: where each starts and how long it is. Their panels in `b` follow one
+    /// another.
+    pub terms: &'a [Terms],
+    /// Rows lie `step` apart and terms are neighbours, or terms lie `step` apart and rows are neighbours.
     pub by_rows: bool,
+    pub step: usize,
     pub a: *const T,
     pub b: *const T,
     /// Rows of `TILE_VECTORS` vectors.
     pub tile: *mut T,
+}
+
+/// A stretch of the terms of a sum in the broadcast operand.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terms {
+    pub offset: isize,
+    pub count: usize,
 }
 
 /// Kernels of one instruction set and element type.
@@ -35,7 +45,7 @@ pub(super) struct Engine<T: 'static> {
     /// Rows of a full tile.
     pub mr: usize,
     pub lanes: usize,
-    pub tile: unsafe fn(&Tile<T>),
+    pub tile: unsafe fn(&Tile<'_, T>),
     /// Packs a panel from elements that are neighbours along the panel's width.
     pub pack_across: unsafe fn(&PackAcross<'_, T>),
     /// Packs a panel from one pointer for each row of its width.
@@ -55,21 +65,24 @@ impl<T> Engine<T> {
 /// # Safety
 /// As the fields of [`Tile`] say, with `M` rows readable in `a`, and the instruction set of `V`.
 #[inline(always)]
-unsafe fn micro<V: Vector, const M: usize, const N: usize, const MR: usize, const BY_ROWS: bool>(call: &Tile<V::Elem>) {
-    let (mut a, mut b) = (call.a, call.b);
-    // SAFETY: `a` holds M rows and `b` N vectors for each of `k` steps, `tile` M rows of `TILE_VECTORS` vectors.
+unsafe fn micro<V: Vector, const M: usize, const N: usize, const BY_ROWS: bool>(call: &Tile<'_, V::Elem>) {
+    let (step, mut b) = (call.step, call.b);
+    // SAFETY: `a` holds M rows and `b` N vectors for each of the terms, `tile` M rows of `TILE_VECTORS` vectors.
     unsafe {
         let mut sums = [[V::zero(); N]; M];
-        for _ in 0..call.k {
-            let columns: [V; N] = std::array::from_fn(|j| V::load(b.add(j * V::LANES)));
-            for (i, row) in sums.iter_mut().enumerate() {
-                let factor = V::splat(if BY_ROWS { a.add(i * ROW_STEP) } else { a.add(i) });
-                for (sum, column) in row.iter_mut().zip(columns) {
-                    *sum = factor.multiply_add(column, *sum);
+        for terms in call.terms {
+            let mut a = call.a.offset(terms.offset);
+            for _ in 0..terms.count {
+                let columns: [V; N] = std::array::from_fn(|j| V::load(b.add(j * V::LANES)));
+                for (i, row) in sums.iter_mut().enumerate() {
+                    let factor = V::splat(if BY_ROWS { a.add(i * step) } else { a.add(i) });
+                    for (sum, column) in row.iter_mut().zip(columns) {
+                        *sum = factor.multiply_add(column, *sum);
+                    }
                 }
+                a = a.add(if BY_ROWS { 1 } else { step });
+                b = b.add(N * V::LANES);
             }
-            a = a.add(if BY_ROWS { 1 } else { MR });
-            b = b.add(N * V::LANES);
         }
         for (i, row) in sums.iter().enumerate() {
             for (j, sum) in row.iter().enumerate() {
@@ -101,11 +114,11 @@ macro_rules! engine {
         pub(super) static $name: Engine<$t> = {
             type V = $v;
             $(#[target_feature(enable = $feature)])?
-            unsafe fn one<const M: usize, const N: usize, const BY_ROWS: bool>(call: &Tile<$t>) {
+            unsafe fn one<const M: usize, const N: usize, const BY_ROWS: bool>(call: &Tile<'_, $t>) {
                 // SAFETY: the caller of the engine keeps the same contract.
-                unsafe { micro::<V, M, N, $mr, BY_ROWS>(call) }
+                unsafe { micro::<V, M, N, BY_ROWS>(call) }
             }
-            unsafe fn tile(call: &Tile<$t>) {
+            unsafe fn tile(call: &Tile<'_, $t>) {
                 // SAFETY: the same contract; whoever chose this engine has the instruction set.
                 unsafe {
                     $(if call.m <= $m {
@@ -145,17 +158,31 @@ macro_rules! engine {
 }
 
 use super::vector::Portable;
-engine!(PORTABLE_F32, f32, Portable<f32>, 6, [1, 2, 4, 6]);
-engine!(PORTABLE_F64, f64, Portable<f64>, 6, [1, 2, 4, 6]);
+engine!(PORTABLE_F32, f32, Portable<f32>, 6, [1, 2, 3, 4, 5, 6]);
+engine!(PORTABLE_F64, f64, Portable<f64>, 6, [1, 2, 3, 4, 5, 6]);
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use super::*;
     use std::arch::x86_64::{__m256, __m256d, __m512, __m512d};
-    engine!(AVX2_F32, f32, __m256, 6, [1, 2, 4, 6], "avx2,fma");
-    engine!(AVX2_F64, f64, __m256d, 6, [1, 2, 4, 6], "avx2,fma");
-    engine!(AVX512_F32, f32, __m512, 14, [1, 2, 4, 6, 8, 11, 14], "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma");
-    engine!(AVX512_F64, f64, __m512d, 14, [1, 2, 4, 6, 8, 11, 14], "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma");
+    engine!(AVX2_F32, f32, __m256, 6, [1, 2, 3, 4, 5, 6], "avx2,fma");
+    engine!(AVX2_F64, f64, __m256d, 6, [1, 2, 3, 4, 5, 6], "avx2,fma");
+    engine!(
+        AVX512_F32,
+        f32,
+        __m512,
+        14,
+        [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14],
+        "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"
+    );
+    engine!(
+        AVX512_F64,
+        f64,
+        __m512d,
+        14,
+        [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14],
+        "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"
+    );
 }
 #[cfg(target_arch = "x86_64")]
 use x86::*;

@@ -8,6 +8,7 @@
 
 mod axes;
 mod grid;
+mod image;
 mod kernel;
 mod operand;
 mod pack;
@@ -77,7 +78,7 @@ impl CompiledContraction {
         };
         let problems = problem::lower(c, a, b)?;
         let elements = c.out.iter().map(|&l| c.loops[l].size).product();
-        let tile = TileSize { rows, lanes, block: KC };
+        let tile = TileSize { rows, lanes, block: KC, element: dtype.size() };
         let products = problems
             .iter()
             .map(|problem| Product::choose(problem, tile))

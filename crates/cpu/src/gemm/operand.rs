@@ -1,6 +1,7 @@
 //! Which operand is broadcast and which is read as vectors, in which order of loops, and how each is packed.
 
 use super::axes::{Axes, Axis, MAX_CHECKS, Place};
+use super::image::Image;
 use super::problem::{Access, Problem};
 use fovea_core::contraction::Role;
 use fovea_core::{Error, Result};
@@ -29,6 +30,9 @@ pub(super) struct Product {
     pub k: usize,
     pub left: Operand,
     pub right: Operand,
+    /// Where the broadcast operand is read from boxes of its images instead of packed: the images, and how many
+    /// positions a box is for.
+    pub image: Option<(Image, usize)>,
     /// Where the result starts, and how it lies.
     pub out: isize,
     pub out_batch: Axes,
@@ -42,6 +46,8 @@ pub(super) struct TileSize {
     pub rows: usize,
     pub lanes: usize,
     pub block: usize,
+    /// Bytes of an element.
+    pub element: usize,
 }
 
 impl Product {
@@ -50,10 +56,13 @@ impl Product {
         let mut best: Option<(f64, Product)> = None;
         for swapped in [false, true] {
             for by_operand in [(false, false), (true, false), (false, true), (true, true)] {
-                let product = Product::new(problem, swapped, by_operand)?;
-                let cost = product.cost(tile);
-                if best.as_ref().is_none_or(|(least, _)| cost < *least) {
-                    best = Some((cost, product));
+                let packed = Product::new(problem, swapped, by_operand)?;
+                let from_image = packed.with_image(problem, by_operand.0, tile);
+                for product in std::iter::once(packed).chain(from_image) {
+                    let cost = product.cost(tile);
+                    if best.as_ref().is_none_or(|(least, _)| cost < *least) {
+                        best = Some((cost, product));
+                    }
                 }
             }
         }
@@ -63,16 +72,9 @@ impl Product {
     fn new(problem: &Problem, swapped: bool, by_operand: (bool, bool)) -> Result<Product> {
         let (left, right) = if swapped { (&problem.b, &problem.a) } else { (&problem.a, &problem.b) };
         let (row_role, col_role) = if swapped { (Role::Col, Role::Row) } else { (Role::Row, Role::Col) };
-        // Outer loops may run in any order: as they lie in the result, or as they lie in the operand.
-        let order = |role: Role, operand: Option<&Access>| {
-            let mut loops: Vec<usize> = loops_of(problem, role);
-            let stride = |i: usize| operand.map_or(problem.loops[i].out, |o| o.stride(i)).unsigned_abs();
-            loops.sort_by_key(|&i| std::cmp::Reverse(stride(i)));
-            loops
-        };
-        let rows = order(row_role, by_operand.0.then_some(left));
-        let cols = order(col_role, by_operand.1.then_some(right));
-        let batch = order(Role::Batch, None);
+        let rows = order(problem, row_role, by_operand.0.then_some(left));
+        let cols = order(problem, col_role, by_operand.1.then_some(right));
+        let batch = order(problem, Role::Batch, None);
         let out = |loops: &[usize]| {
             let axis = |&i: &usize| {
                 let l = problem.loops[i];
@@ -88,6 +90,7 @@ impl Product {
             k: problem.extent(Role::Sum),
             left: Operand::new(problem, left, &batch, &rows)?,
             right: Operand::new(problem, right, &batch, &cols)?,
+            image: None,
             out: problem.out,
             out_batch: out(&batch),
             out_rows: out(&rows),
@@ -95,17 +98,43 @@ impl Product {
         })
     }
 
+    /// The same with the broadcast operand read from boxes of its images, where it has such.
+    fn with_image(&self, problem: &Problem, by_operand: bool, tile: TileSize) -> Option<Product> {
+        let (left, role) = if self.swapped { (&problem.b, Role::Col) } else { (&problem.a, Role::Row) };
+        let image = Image::of(problem, left, &order(problem, role, by_operand.then_some(left)), tile.element)?;
+        let block = if image.positions_are_rows { image.block(tile.element) } else { tile.block };
+        image.fits(block, tile.element).then(|| Product { image: Some((image, block)), ..self.clone() })
+    }
+
+    /// How rows come in stretches that a tile can't cross.
+    pub fn row_stretch(&self) -> Option<usize> {
+        let (image, _) = self.image.as_ref()?;
+        Some(if image.positions_are_rows { image.row() } else { image.taps.innermost().size })
+    }
+
     /// Cycles for one batch index, roughly; the figures are of an AVX-512 machine and only their order matters.
     fn cost(&self, tile: TileSize) -> f64 {
         let (m, n, k) = (self.m as f64, self.n as f64, self.k as f64);
         let vectors = self.n.div_ceil(tile.lanes) as f64 / 2.0;
         // A short tile waits for the multiply-adds' latency.
-        let rest = self.m % tile.rows;
-        let heights =
-            (self.m / tile.rows * 2 * tile.rows) as f64 + if rest > 0 { (2 * rest).max(4) as f64 } else { 0.0 };
+        let cut = |rows: usize, whole: usize, rest: usize| {
+            (rows / whole * 2 * whole) as f64 + if rest > 0 { (2 * rest).max(6) as f64 } else { 0.0 }
+        };
+        let heights = match self.row_stretch() {
+            None => cut(self.m, tile.rows, self.m % tile.rows),
+            Some(stretch) => {
+                let pieces = stretch.div_ceil(tile.rows);
+                let piece = stretch.div_ceil(pieces);
+                m / stretch as f64 * pieces as f64 * (2 * piece).max(6) as f64
+            }
+        };
         let multiply = vectors * heights * k;
-        let left =
-            m * k * if self.left.across { 0.1 + self.left.across_cost(tile.rows) } else { self.left.along_cost() };
+        let left = match &self.image {
+            Some((image, block)) if image.positions_are_rows => m * image.cost(*block),
+            Some((image, block)) => k * image.cost(*block),
+            None if self.left.across => m * k * (0.1 + self.left.across_cost(tile.rows)),
+            None => m * k * self.left.along_cost(),
+        };
         let right = n
             * k
             * if self.right.across { self.right.across_cost(2 * tile.lanes) } else { 0.4 + self.right.along_cost() };
@@ -115,7 +144,15 @@ impl Product {
     }
 }
 
-fn loops_of(problem: &Problem, role: Role) -> Vec<usize> {
+/// Outer loops may run in any order: as they lie in the result, or as they lie in the operand.
+fn order(problem: &Problem, role: Role, operand: Option<&Access>) -> Vec<usize> {
+    let mut loops: Vec<usize> = loops_of(problem, role);
+    let stride = |i: usize| operand.map_or(problem.loops[i].out, |o| o.stride(i)).unsigned_abs();
+    loops.sort_by_key(|&i| std::cmp::Reverse(stride(i)));
+    loops
+}
+
+pub(super) fn loops_of(problem: &Problem, role: Role) -> Vec<usize> {
     (0..problem.loops.len()).filter(|&i| problem.loops[i].role == role).collect()
 }
 

@@ -1,8 +1,9 @@
 //! One task: a block of the result, from packing to storing.
 
 use super::axes::{Place, Run};
-use super::grid::{Grid, SUPER, Scratch, Task};
-use super::kernel::{Engine, KC, ROW_STEP, TILE_MAX, Tile};
+use super::grid::{Grid, Scratch, Task};
+use super::image::{Image, Line};
+use super::kernel::{Engine, KC, ROW_STEP, TILE_MAX, Terms, Tile};
 use super::operand::{Operand, Product};
 use super::pack::{Block, Source, Tables};
 use super::store::StoreTile;
@@ -31,6 +32,9 @@ pub(super) struct Worker<T> {
     tile: Box<TileMemory<T>>,
     tables: Tables,
     row_offsets: Vec<isize>,
+    tiles: Vec<TileRows>,
+    lines: Vec<Line>,
+    terms: Vec<Terms>,
     col_runs: Vec<Run>,
     /// Where the runs of each panel end in `col_runs`.
     panel_ends: Vec<usize>,
@@ -54,6 +58,9 @@ impl<T: Float> Worker<T> {
             tile: Box::new(TileMemory([T::ZERO; TILE_MAX])),
             tables: Tables::default(),
             row_offsets: Vec::new(),
+            tiles: Vec::new(),
+            lines: Vec::new(),
+            terms: Vec::new(),
             col_runs: Vec::new(),
             panel_ends: Vec::new(),
         }
@@ -76,7 +83,7 @@ impl<T: Float> Worker<T> {
         product.out_rows.offsets(task.rows.start, task.rows.len(), &mut self.row_offsets);
         let mut sum = task.sum.clone();
         loop {
-            let part = sum.start..sum.end.min(sum.start + SUPER);
+            let part = sum.start..sum.end.min(sum.start + scratch.terms);
             for (pass, col) in task.cols.clone().step_by(scratch.cols).enumerate() {
                 let cols = col..task.cols.end.min(col + scratch.cols);
                 let step = Step { task: &task, part: part.clone(), cols, pass, out };
@@ -121,10 +128,30 @@ impl<T: Float> Worker<T> {
         self.column_runs(product, step, nr);
         for (r, row) in step.task.rows.clone().step_by(scratch.rows).enumerate() {
             let rows = row..step.task.rows.end.min(row + scratch.rows);
+            let from_image = product.image.as_ref().map(|(image, _)| image);
+            let image_base = from_image.map(|image| {
+                left.base.wrapping_offset(image.origin + product.left.batch.place(step.task.batch).offset)
+            });
+            if let (Some(image), Some(base)) = (from_image.filter(|image| image.positions_are_rows), image_base) {
+                // SAFETY: the operand's elements lie in their buffer; the scratch memory has room for the boxes.
+                unsafe { image.copy(base, rows.start, rows.len(), self.left, &mut self.lines) };
+            }
+            self.tile_rows(from_image, rows.clone(), mr);
             for (i, (k_first, k)) in blocks().enumerate() {
                 let slot = if scratch.resident { r * blocks().count() + i } else { 0 };
                 let left_block = self.left.wrapping_add(slot * scratch.rows * ROW_STEP);
-                if !scratch.resident || step.pass == 0 {
+                if let (Some(image), Some(base)) = (from_image, image_base) {
+                    self.terms.clear();
+                    if image.positions_are_rows {
+                        let term = |run: Run| Terms { offset: run.place.offset, count: run.length };
+                        image.taps.runs(k_first, k, |run| self.terms.push(term(run)));
+                    } else {
+                        // SAFETY: as above.
+                        unsafe { image.copy(base, k_first, k, self.left, &mut self.lines) };
+                        let term = |line: &Line| Terms { offset: line.offset, count: line.length };
+                        self.terms.extend(self.lines.iter().map(term));
+                    }
+                } else if !scratch.resident || step.pass == 0 {
                     let block = Block { first: rows.start, count: rows.len(), k_first, k };
                     // SAFETY: the scratch memory has room for the block, all blocks where they stay.
                     unsafe {
@@ -138,9 +165,14 @@ impl<T: Float> Worker<T> {
                     }
                 }
                 let first = k_first == step.task.sum.start;
+                let whole = [Terms { offset: 0, count: k }];
+                let (terms, by_rows, a_step) = match from_image {
+                    Some(image) => (&self.terms[..], image.positions_are_rows, image.step()),
+                    None if product.left.across => (&whole[..], false, mr),
+                    None => (&whole[..], true, ROW_STEP),
+                };
                 let right_block = self.right.wrapping_add(i * panels * panel_step);
-                for top in (0..rows.len()).step_by(mr) {
-                    let m = mr.min(rows.len() - top);
+                for &TileRows { top, m, offset } in &self.tiles {
                     let at = rows.start - step.task.rows.start + top;
                     for panel in 0..panels {
                         let runs_start = if panel == 0 { 0 } else { self.panel_ends[panel - 1] };
@@ -151,9 +183,10 @@ impl<T: Float> Worker<T> {
                             (engine.tile)(&Tile {
                                 m,
                                 vectors: width / engine.lanes,
-                                k,
-                                by_rows: !product.left.across,
-                                a: left_block.wrapping_add(top * ROW_STEP),
+                                terms,
+                                by_rows,
+                                step: a_step,
+                                a: left_block.wrapping_offset(offset),
                                 b: right_block.wrapping_add(panel * panel_step),
                                 tile,
                             });
@@ -173,6 +206,32 @@ impl<T: Float> Worker<T> {
         }
     }
 
+    /// Cuts rows into tiles: anywhere, or within the stretches in which they lie in the image.
+    fn tile_rows(&mut self, image: Option<&Image>, rows: std::ops::Range<usize>, mr: usize) {
+        let Worker { tiles, lines, .. } = self;
+        tiles.clear();
+        let mut cut = |start: usize, length: usize, offset: isize, step: usize| {
+            let pieces = length.div_ceil(mr);
+            for piece in 0..pieces {
+                let (from, to) = (length * piece / pieces, length * (piece + 1) / pieces);
+                tiles.push(TileRows { top: start + from, m: to - from, offset: offset + (from * step) as isize });
+            }
+        };
+        match image {
+            Some(image) if image.positions_are_rows => {
+                lines.iter().for_each(|line| cut(line.start, line.length, line.offset, image.step()));
+            }
+            Some(image) => {
+                image.taps.runs(rows.start, rows.len(), |run| cut(run.start, run.length, run.place.offset, 1));
+            }
+            None => tiles.extend((0..rows.len()).step_by(mr).map(|top| TileRows {
+                top,
+                m: mr.min(rows.len() - top),
+                offset: (top * ROW_STEP) as isize,
+            })),
+        }
+    }
+
     /// Where the columns of each panel lie in the result.
     fn column_runs(&mut self, product: &Product, step: &Step<'_, T>, nr: usize) {
         self.col_runs.clear();
@@ -183,6 +242,14 @@ impl<T: Float> Worker<T> {
             self.panel_ends.push(self.col_runs.len());
         }
     }
+}
+
+/// Rows of a tile: `m` from row `top` of the block on, and where they start in the block's memory.
+#[derive(Clone, Copy, Debug)]
+struct TileRows {
+    top: usize,
+    m: usize,
+    offset: isize,
 }
 
 /// A part of a task: columns and terms of the sum.

@@ -45,8 +45,9 @@ fn peak() -> f64 {
                     (engine.tile)(&super::super::kernel::Tile {
                         m: engine.mr,
                         vectors: 2,
-                        k: 64,
+                        terms: &[super::super::kernel::Terms { offset: 0, count: 64 }],
                         by_rows: false,
+                        step: engine.mr,
                         a: rows.as_ptr(),
                         b: panel.as_ptr(),
                         tile: tile.as_mut_ptr(),
@@ -86,7 +87,8 @@ fn measure_with(name: &str, case: &Case, la: &Layout, lb: &Layout, peak: f64) {
         .map(|p| {
             let way = |across| if across { "across" } else { "along" };
             format!(
-                "{}m {} n {} k {} {}/{}",
+                "{}{}m {} n {} k {} {}/{}",
+                if p.image.is_some() { "image " } else { "" },
                 if p.swapped { "swapped " } else { "" },
                 p.m,
                 p.n,

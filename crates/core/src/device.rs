@@ -78,6 +78,10 @@ pub trait Runtime: Send + Sync {
     fn max_slots(&self) -> Option<usize> {
         None
     }
+    /// Whether convolutions run best on images whose channels are neighbours.
+    fn channels_last(&self) -> bool {
+        false
+    }
     fn compile(&self, plan: &Arc<Plan>) -> Result<Arc<dyn Executable>>;
     /// A buffer holding these bytes.
     fn upload(&self, bytes: &[u8], dtype: DType) -> Result<BufferRef>;

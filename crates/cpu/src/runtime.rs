@@ -32,6 +32,10 @@ impl Runtime for CpuRuntime {
         Device::Cpu
     }
 
+    fn channels_last(&self) -> bool {
+        true
+    }
+
     fn compile(&self, plan: &Arc<Plan>) -> Result<Arc<dyn Executable>> {
         let reuse = std::env::var("FOVEA_PLAN_REUSE").as_deref() != Ok("0");
         Ok(Arc::new(CpuExecutable::compile(plan, reuse)?))

@@ -227,8 +227,13 @@ impl Graph {
                 plan
             }
             None => {
-                let options =
-                    PlanOptions { fusion: self.fusion, reuse: self.reuse, merge: true, max_slots: runtime.max_slots() };
+                let options = PlanOptions {
+                    fusion: self.fusion,
+                    reuse: self.reuse,
+                    merge: true,
+                    max_slots: runtime.max_slots(),
+                    channels_last: runtime.channels_last(),
+                };
                 let plan = Arc::new(make_plan(self.to_segment(&encoded), options)?);
                 self.counters.plans_made += 1;
                 self.counters.planned_nodes += encoded.nodes.len() as u64;

@@ -1,10 +1,10 @@
 //! Steps over slots from grouped nodes.
 
 use super::group::{Groups, Unit};
-use super::internal;
 use super::ir::{Home, KernelStep, LoopNest, Operand, Plan, Reduce, Reductions, Slot, SlotId, Step, Store, View};
 use super::merge::{Merged, type_of};
 use super::segment::{Action, Bind, Binds, Segment, Source};
+use super::{PlanOptions, internal, layout};
 use crate::dtype::DType;
 use crate::error::Result;
 use crate::op::{Assemble, Monoid, TensorType, Work};
@@ -20,18 +20,19 @@ struct Emitter<'a> {
     segment: &'a Segment,
     merged: &'a Merged,
     groups: &'a Groups,
+    options: PlanOptions,
     plan: Plan,
     /// Where values that have been placed lie.
     places: FxHashMap<Source, View>,
 }
 
 /// Emits the plan; slots have no home yet but for externals and outputs.
-pub(crate) fn emit(segment: &Segment, merged: &Merged, groups: &Groups) -> Result<(Plan, Binds)> {
+pub(crate) fn emit(segment: &Segment, merged: &Merged, groups: &Groups, options: PlanOptions) -> Result<(Plan, Binds)> {
     let mut plan = Plan { externals: segment.externals.len(), ..Plan::default() };
     for (i, external) in segment.externals.iter().enumerate() {
         plan.slots.push(Slot { dtype: external.dtype, elements: external.layout.end(), home: Home::External(i) });
     }
-    let mut emitter = Emitter { segment, merged, groups, plan, places: FxHashMap::default() };
+    let mut emitter = Emitter { segment, merged, groups, options, plan, places: FxHashMap::default() };
     for unit in &groups.units {
         match unit {
             Unit::Loop { shape, members } => emitter.emit_loop(*shape, members)?,
@@ -136,6 +137,8 @@ impl Emitter<'_> {
         for &m in members {
             self.append(m as usize, &mut nest, &mut body)?;
         }
+        let lies = if self.options.channels_last { layout::of_loop(&nest) } else { Layout::contiguous(shape) };
+        let store = |output: usize, slot: SlotId| Store { output, slot, strides: lies.strides, offset: 0 };
         let mut label = String::new();
         for &m in members {
             let node = m as usize;
@@ -156,7 +159,8 @@ impl Emitter<'_> {
                             value
                         };
                         nest.program.outputs.push(value);
-                        nest.stores.push(store(nest.program.outputs.len() - 1, slot, shape));
+                        nest.stores.push(store(nest.program.outputs.len() - 1, slot));
+                        self.places.insert(own, View { slot, layout: lies });
                     } else {
                         nest.program.outputs.push(value);
                         nest.reductions.axes = axes.to_vec();
@@ -165,15 +169,15 @@ impl Emitter<'_> {
                             monoid: *monoid,
                             slot,
                         });
+                        self.places.insert(own, View { slot, layout: Layout::contiguous(ty.shape) });
                     }
-                    self.places.insert(own, View { slot, layout: Layout::contiguous(ty.shape) });
                 }
                 _ if self.groups.stored[node] => {
                     let value = body.value(own)?;
                     let slot = self.slot(ty.dtype, ty.shape.size());
                     nest.program.outputs.push(value);
-                    nest.stores.push(store(nest.program.outputs.len() - 1, slot, shape));
-                    self.places.insert(own, View { slot, layout: Layout::contiguous(ty.shape) });
+                    nest.stores.push(store(nest.program.outputs.len() - 1, slot));
+                    self.places.insert(own, View { slot, layout: lies });
                 }
                 _ => {}
             }
@@ -257,14 +261,16 @@ impl Emitter<'_> {
         let used = self.merged.used[node];
         let label = self.name(node).to_owned();
         match self.merged.work[node].clone() {
-            Some(Work::Contraction(contraction)) => {
+            Some(Work::Contraction(mut contraction)) => {
+                let layout = if self.options.channels_last {
+                    layout::of_contraction(&mut contraction, types[0].shape)
+                } else {
+                    Layout::contiguous(types[0].shape)
+                };
                 let (a, b) = (self.place(inputs[0])?, self.place(inputs[1])?);
                 let out = self.slot(types[0].dtype, types[0].shape.size());
                 self.push(Step::Contract { contraction, a, b, out }, label);
-                self.places.insert(
-                    Source::Node(node as u32, 0),
-                    View { slot: out, layout: Layout::contiguous(types[0].shape) },
-                );
+                self.places.insert(Source::Node(node as u32, 0), View { slot: out, layout });
             }
             Some(Work::Assemble(assemble)) => self.emit_assemble(node, &inputs, types[0], &assemble, &label)?,
             Some(Work::Kernel) => {

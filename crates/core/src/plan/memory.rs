@@ -1,8 +1,8 @@
 //! Where each slot lives: arena offsets by liveness, and outputs that may take over an external's buffer.
 
 use super::ir::{Home, Operand, Plan, Step};
+use super::layout::{is_dense, same_walk};
 use super::segment::Segment;
-use crate::shape::Layout;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
@@ -141,11 +141,10 @@ fn donate(plan: &mut Plan, segment: &Segment, lives: &[Option<(usize, usize)>]) 
         if !nest.reductions.items.is_empty() {
             continue;
         }
-        let contiguous = Layout::contiguous(nest.shape);
         for store in &nest.stores {
             let Home::Output(output) = plan.slots[store.slot].home else { continue };
             let first_write = lives[store.slot].is_some_and(|(first, _)| first == s);
-            if !first_write || store.offset != 0 || store.strides != contiguous.strides {
+            if !first_write || store.offset != 0 || !is_dense(&nest.shape, &store.strides) {
                 continue;
             }
             let candidates = nest.operands.iter().filter_map(|operand| {
@@ -171,9 +170,4 @@ fn donate(plan: &mut Plan, segment: &Segment, lives: &[Option<(usize, usize)>]) 
             }
         }
     }
-}
-
-/// Whether two stride sets visit the same elements in the same order (unit dimensions don't matter).
-fn same_walk(shape: &[usize], a: &[isize], b: &[isize]) -> bool {
-    shape.iter().enumerate().all(|(i, &d)| d == 1 || a[i] == b[i])
 }

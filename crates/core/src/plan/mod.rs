@@ -7,6 +7,7 @@
 mod emit;
 mod group;
 mod ir;
+mod layout;
 mod memory;
 mod merge;
 mod segment;
@@ -28,11 +29,13 @@ pub struct PlanOptions {
     pub merge: bool,
     /// The most slots that one loop may touch, where the device has such a limit.
     pub max_slots: Option<usize>,
+    /// Let convolutions write channels-last.
+    pub channels_last: bool,
 }
 
 impl Default for PlanOptions {
     fn default() -> PlanOptions {
-        PlanOptions { fusion: true, reuse: true, merge: true, max_slots: None }
+        PlanOptions { fusion: true, reuse: true, merge: true, max_slots: None, channels_last: false }
     }
 }
 
@@ -40,7 +43,7 @@ impl Default for PlanOptions {
 pub fn make_plan(segment: Segment, options: PlanOptions) -> Result<CachedPlan> {
     let merged = merge::merge(&segment, options);
     let groups = group::group(&segment, &merged, options)?;
-    let (mut plan, binds) = emit::emit(&segment, &merged, &groups)?;
+    let (mut plan, binds) = emit::emit(&segment, &merged, &groups, options)?;
     memory::assign(&mut plan, &segment, options.reuse);
     Ok(CachedPlan::new(segment, plan, binds))
 }

@@ -184,12 +184,13 @@ impl Geometry {
 
 /// Loops of all three directions, by their place in the list. `P` runs over positions of what is written, or of the
 /// result where the weight's gradient sums over them.
+/// Channels come last: sums run along what lies side by side in channels-last images.
 const N: usize = 0;
 const G: usize = 1;
-const K: usize = 2;
-const C: usize = 3;
-const P: [usize; 2] = [4, 5];
-const W: [usize; 2] = [6, 7];
+const P: [usize; 2] = [2, 3];
+const W: [usize; 2] = [4, 5];
+const K: usize = 6;
+const C: usize = 7;
 
 impl Geometry {
     fn loops(&self, positions: [usize; 2], roles: [Role; 4]) -> Vec<Loop> {
@@ -198,12 +199,12 @@ impl Geometry {
         let sizes = [
             (self.batch, batch),
             (self.groups, Role::Batch),
-            (self.channels[1], filters),
-            (self.channels[0], channels),
             (positions[0], position),
             (positions[1], position),
             (self.kernel[0], window),
             (self.kernel[1], window),
+            (self.channels[1], filters),
+            (self.channels[0], channels),
         ];
         sizes.into_iter().map(|(size, role)| Loop { size, role }).collect()
     }

@@ -44,6 +44,10 @@ impl Runtime for Planted {
         self.inner.max_slots()
     }
 
+    fn channels_last(&self) -> bool {
+        self.inner.channels_last()
+    }
+
     fn compile(&self, plan: &Arc<Plan>) -> Result<Arc<dyn Executable>> {
         let mut spoiled = Plan::clone(plan);
         let changed = match self.bug {

@@ -19,6 +19,10 @@ impl Runtime for Verified {
         self.0.max_slots()
     }
 
+    fn channels_last(&self) -> bool {
+        self.0.channels_last()
+    }
+
     fn compile(&self, plan: &Arc<Plan>) -> Result<Arc<dyn Executable>> {
         if let Err(error) = verify(plan) {
             panic!("{error}");

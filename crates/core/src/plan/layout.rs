@@ -1,0 +1,63 @@
+//! How materialised values lie: row-major, or channels-last where convolutions live.
+//!
+//! Convolutions write their results `[N, C, H, W]` with the channels of a pixel side by side, elementwise loops keep
+//! what they read, and whoever needs another layout copies. No result depends on it (S13).
+
+use super::ir::{LoopNest, Operand};
+use crate::contraction::{Contraction, Role};
+use crate::shape::{Layout, Shape};
+
+/// Fewer channels than this don't fill the vectors that run along them.
+const FEW_CHANNELS: usize = 12;
+
+/// A dense layout of `[N, C, H, W]` in which channels are neighbours; `None` for other ranks.
+fn channels_last(shape: Shape) -> Option<Layout> {
+    let [n, c, h, w] = <[usize; 4]>::try_from(&*shape).ok()?;
+    Some(Layout::contiguous(Shape::from([n, h, w, c])).permute(&[0, 3, 1, 2]))
+}
+
+/// What the values stored by a loop look like: as an operand of the loop's whole shape that is channels-last.
+pub(super) fn of_loop(nest: &LoopNest) -> Layout {
+    let row_major = Layout::contiguous(nest.shape);
+    let Some(last) =
+        channels_last(nest.shape).filter(|last| !same_walk(&nest.shape, &last.strides, &row_major.strides))
+    else {
+        return row_major;
+    };
+    let found = nest.operands.iter().any(
+        |operand| matches!(operand, Operand::Tensor { strides, .. } if same_walk(&nest.shape, strides, &last.strides)),
+    );
+    if found { last } else { row_major }
+}
+
+/// Lets a convolution write its result channels-last, by putting the loops over channels last; any other contraction
+/// stays as it is. Returns the layout of its result of this shape.
+pub(super) fn of_contraction(contraction: &mut Contraction, shape: Shape) -> Layout {
+    let row_major = Layout::contiguous(shape);
+    let role = |index: usize| contraction.loops[index].role;
+    let slides = contraction.a.iter().any(|coord| {
+        coord.terms.iter().any(|t| role(t.0) == Role::Row) && coord.terms.iter().any(|t| role(t.0) == Role::Sum)
+    });
+    let [images, groups, channels, height, width] = contraction.out[..] else { return row_major };
+    let roles = [images, groups, channels, height, width].map(role);
+    let is_image = roles == [Role::Row, Role::Batch, Role::Col, Role::Row, Role::Row];
+    let Some(last) = channels_last(shape) else { return row_major };
+    let size = |index: usize| contraction.loops[index].size;
+    if !slides || !is_image || size(channels) < FEW_CHANNELS || size(groups) * size(channels) != shape[1] {
+        return row_major;
+    }
+    contraction.out = vec![images, height, width, groups, channels];
+    last
+}
+
+/// Whether two stride sets visit the same elements in the same order (unit dimensions don't matter).
+pub(super) fn same_walk(shape: &[usize], a: &[isize], b: &[isize]) -> bool {
+    shape.iter().enumerate().all(|(i, &d)| d == 1 || a[i] == b[i])
+}
+
+/// Whether strides visit every element of a buffer of the shape's size once.
+pub(super) fn is_dense(shape: &Shape, strides: &[isize]) -> bool {
+    let row_major = Layout::contiguous(*shape);
+    same_walk(shape, strides, &row_major.strides)
+        || channels_last(*shape).is_some_and(|last| same_walk(shape, strides, &last.strides))
+}

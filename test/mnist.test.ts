@@ -4,12 +4,13 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { useDevice, type nn } from 'fovea'
+import type { nn } from 'fovea'
 import { DataLoader, mnist } from 'fovea/data'
 import { Accuracy, evaluate, loadWeights } from 'fovea/train'
 import { trainMnist } from '../examples/mnist.ts'
 import { resultOf, runChild } from './child.ts'
 import { native } from './engine.ts'
+import { gpuFor } from './gpu.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'fovea-mnist-'))
 afterAll(() => rmSync(dir, { recursive: true }))
@@ -99,16 +100,9 @@ describe('the main job', () => {
   })
 })
 
-const adapter = await useDevice('gpu').then(
-  () => true,
-  (error: Error) => {
-    console.log(`mnist on the GPU: skipped, ${error.message}`)
-    return false
-  },
-)
-await useDevice('cpu')
+const there = await gpuFor('the main job on a GPU')
 
-describe.skipIf(!adapter && process.env.FOVEA_REQUIRE_GPU !== '1')('the main job on a GPU', () => {
+describe.skipIf(!there)('the main job on a GPU', () => {
   test('its first three losses are those of the CPU within 1e-3', async () => {
     const run = (device: string) => {
       return resultOf<{ losses: number[] }>('mnist-steps', { args: [device, dir, '3'], timeout: 240_000 })

@@ -2,7 +2,9 @@
 
 use crate::environment::{Environment, op_table};
 use fovea_core::attributes::AttrReader;
+use fovea_core::device::Device;
 use fovea_core::graph::Val;
+use fovea_core::op::OpDef;
 use fovea_core::{DType, Error, Result};
 use napi_sys as sys;
 use smallvec::SmallVec;
@@ -51,7 +53,7 @@ fn dispatch(environment: &mut Environment, op: napi_value, target: napi_value) -
     let number = environment.js.to_u32(op, "op")? as usize;
     let table = op_table();
     let def = table.defs.get(number).ok_or_else(|| Error::internal(format!("there is no op number {number}")))?;
-    let call = read_inputs(environment, def.name)?;
+    let call = read_inputs(environment, def)?;
     let op = match &table.ready[number] {
         Some(op) => op.clone(),
         None => {
@@ -99,7 +101,8 @@ struct Inputs {
     attributes: usize,
 }
 
-fn read_inputs(environment: &mut Environment, op: &str) -> Result<Inputs> {
+fn read_inputs(environment: &mut Environment, def: &OpDef) -> Result<Inputs> {
+    let op = def.name;
     let declared = environment.scratch()[0] as usize;
     if 2 * declared + 2 > crate::environment::SCRATCH {
         return Err(Error::argument(format!("{op} takes at most {} inputs", crate::environment::SCRATCH / 2 - 1))
@@ -114,11 +117,17 @@ fn read_inputs(environment: &mut Environment, op: &str) -> Result<Inputs> {
         numbers: false,
         attributes: 1 + 2 * declared,
     };
+    let mut device: Option<(usize, Device)> = None;
     for i in 0..declared {
         let (kind, value) = (environment.scratch()[1 + 2 * i] as u32, environment.scratch()[2 + 2 * i]);
         match kind {
             kind::HANDLE | kind::VARIABLE => {
                 let val = environment.resolve(kind, value as u32).map_err(|e| e.in_op(op))?;
+                let own = environment.graph.device_of(val);
+                match device {
+                    Some(other) if other.1 != own => return Err(mixed(def, other, (i, own))),
+                    _ => device = Some((i, own)),
+                }
                 let dtype = environment.graph.ty(val).dtype;
                 inputs.common = Some(inputs.common.map_or(dtype, |c| c.promote(dtype)));
                 inputs.list.push(val);
@@ -135,6 +144,26 @@ fn read_inputs(environment: &mut Environment, op: &str) -> Result<Inputs> {
         inputs.given |= 1 << i.min(31);
     }
     Ok(inputs)
+}
+
+/// The error of inputs on two devices (S3); the graph would refuse them too, but knows no names.
+fn mixed(def: &OpDef, (i, first): (usize, Device), (j, second): (usize, Device)) -> Error {
+    let name = |i: usize| match (def.inputs.get(i), def.inputs.last()) {
+        (_, Some(last)) if last.variadic && i + 1 >= def.inputs.len() => {
+            format!("{}[{}]", last.name, i + 1 - def.inputs.len())
+        }
+        (Some(input), _) => input.name.to_owned(),
+        _ => format!("input {i}"),
+    };
+    Error::device(format!(
+        "{} is on {first}, {} on {second}; move one of them with to('{first}') or to('{second}')",
+        name(i),
+        name(j)
+    ))
+    .in_op(def.name)
+    .at(name(j))
+    .expected(first.to_string())
+    .received(second.to_string())
 }
 
 /// The inputs with numbers as scalar operands of the dtype they meet, or of `alone` where they meet no tensor.

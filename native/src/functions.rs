@@ -1,7 +1,7 @@
 //! Scopes, state, reports and files.
 
 use crate::environment::{Call, Environment, device_from, gpu, opened_gpu};
-use fovea_core::device::Threads;
+use fovea_core::device::{Device, Threads};
 use fovea_core::graph::Cell;
 use fovea_core::{Error, Result, Shape, TensorType};
 use fovea_cpu::pool::pool;
@@ -148,6 +148,12 @@ fn set_random_state(e: &mut Environment, a: &[napi_value]) -> Result<napi_value>
 
 fn set_default_device(e: &mut Environment, a: &[napi_value]) -> Result<napi_value> {
     let device = device_from(e.js.to_u32(a[0], "device")?);
+    if matches!(device, Device::Gpu(n) if n > 0) {
+        return Err(Error::device(format!("there is no {device}: one GPU is opened, this machine's best, as 'gpu'"))
+            .at("device")
+            .expected("cpu or gpu")
+            .received(device.to_string()));
+    }
     e.graph.runtime(device)?;
     e.graph.default_device = device;
     e.js.undefined()
@@ -159,7 +165,8 @@ fn devices(e: &mut Environment, _: &[napi_value]) -> Result<napi_value> {
         "name": format!("{} threads, {}", pool().count(), fovea_cpu::isa::isa().name()),
         "usable": true,
     });
-    let gpus = fovea_gpu::GpuRuntime::devices();
+    let mut gpus = fovea_gpu::GpuRuntime::devices();
+    gpus.sort_by_key(|gpu| !gpu.chosen); // the one that is opened is 'gpu'
     let mut list = vec![cpu];
     for (i, gpu) in gpus.iter().enumerate() {
         let device = if i == 0 { "gpu".to_owned() } else { format!("gpu:{i}") };

@@ -57,7 +57,8 @@ fn backward(e: &mut Environment, a: &[napi_value]) -> Result<napi_value> {
     let roots = handles(e, a[0], "roots")?;
     let cotangents = optional(e, a[1], "gradients")?;
     let create_graph = e.js.to_bool(a[2], "createGraph")?;
-    let progress = e.graph.differentiate(&roots, &cotangents, Request::Accumulate, create_graph)?;
+    let pass = e.graph.differentiate(&roots, &cotangents, Request::Accumulate, create_graph);
+    let progress = pass.map_err(|e| e.in_op("backward"))?;
     report(e, progress)
 }
 
@@ -67,7 +68,8 @@ fn gradients(e: &mut Environment, a: &[napi_value]) -> Result<napi_value> {
     let inputs = pairs(e, a[1], "inputs")?;
     let cotangents = optional(e, a[2], "gradOutputs")?;
     let create_graph = e.js.to_bool(a[3], "createGraph")?;
-    let progress = e.graph.differentiate(&outputs, &cotangents, Request::Inputs(inputs), create_graph)?;
+    let pass = e.graph.differentiate(&outputs, &cotangents, Request::Inputs(inputs), create_graph);
+    let progress = pass.map_err(|e| e.in_op("grad"))?;
     report(e, progress)
 }
 

@@ -33,7 +33,7 @@ export class Job {
   }
 }
 
-/** A worker that runs the TypeScript program at `url`. */
-export function startWorker(url: string): Worker {
-  return new Worker(new URL('worker.mjs', import.meta.url), { workerData: { program: url } })
+/** A worker that runs the TypeScript program at `url`, with `argv` from its `process.argv[2]` on. */
+export function startWorker(url: string, ...argv: string[]): Worker {
+  return new Worker(new URL('worker.mjs', import.meta.url), { workerData: { program: url }, argv })
 }

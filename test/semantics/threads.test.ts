@@ -1,6 +1,9 @@
 /** S20: workers, and processes that end in the middle of a step. */
 import { describe, expect, test } from 'vitest'
 import { resultOf, runChild } from '../child.ts'
+import { gpuFor, quietDrivers } from '../gpu.ts'
+
+const gpu = await gpuFor('leaving in mid-step on the GPU')
 
 describe('S20: threads', () => {
   test('S20: four workers train and are terminated in the middle of a step, for several rounds', async () => {
@@ -16,12 +19,23 @@ describe('S20: threads', () => {
     expect(new Set(losses).size).toBe(1)
   })
 
-  const ways = ['exit', 'exit-in-loop', 'exit-in-worker', 'uncaught', 'end'] as const
-  const codes = { exit: 3, 'exit-in-loop': 4, 'exit-in-worker': 5, uncaught: 1, end: 0 }
+  const ways = ['exit', 'exit-in-loop', 'exit-in-worker', 'terminate', 'uncaught', 'end'] as const
+  const codes = { exit: 3, 'exit-in-loop': 4, 'exit-in-worker': 5, terminate: 0, uncaught: 1, end: 0 }
+
+  const leave = async (way: string, device: string) => {
+    const { code, signal, stderr } = await runChild('leaving', { args: [way, device], env: quietDrivers })
+    return { code, signal, complaint: stderr === '' ? '' : (/^Error: .*/m.exec(stderr)?.[0] ?? stderr) }
+  }
+  const left = (way: keyof typeof codes) => {
+    return { code: codes[way], signal: null, complaint: way === 'uncaught' ? 'Error: mine' : '' }
+  }
+
   test.each(ways)('S20: a process leaves in the middle of a step with its own exit code (%s)', async (way) => {
-    const { code, signal, stderr } = await runChild('leaving', { args: [way] })
-    expect({ code, signal }).toEqual({ code: codes[way], signal: null })
-    expect(stderr).toMatch(way === 'uncaught' ? /Error: mine/ : /^$/)
+    expect(await leave(way, 'cpu')).toEqual(left(way))
+  })
+
+  test.skipIf(!gpu).each(ways)('S20: so does one whose steps run on the GPU (%s)', async (way) => {
+    expect(await leave(way, 'gpu')).toEqual(left(way))
   })
 
   test('S20: a step in flight keeps the process alive until it has been done, an idle engine does not', async () => {

@@ -38,8 +38,8 @@ pub(crate) struct Pass {
     pub(super) request: Request,
     pub(super) create_graph: bool,
     /// Clones of checkpointed nodes.
-    clones: FxHashMap<u32, u32>,
-    clone_region: u32,
+    pub(super) clones: FxHashMap<u32, u32>,
+    pub(super) clone_region: u32,
     /// Nodes this pass holds a reference to.
     held: Vec<u32>,
 }
@@ -159,9 +159,19 @@ impl Graph {
                         .expected(ty.shape.to_string())
                         .received(got.shape.to_string()));
                     }
+                    let (want, got) = (self.device_of(root), self.device_of(cotangent));
+                    if want != got {
+                        let message =
+                            format!("the gradient is on {got}, its value on {want}; move it with to('{want}')");
+                        return Err(Error::device(message)
+                            .at("gradient")
+                            .expected(want.to_string())
+                            .received(got.to_string()));
+                    }
                     cotangent
                 }
-                None if ty.shape.size() == 1 => self.with_mode(false, |cx| cx.full(1.0, ty.shape, ty.dtype))?,
+                None if ty.shape.size() == 1 => self
+                    .on(self.device_of(root), |graph| graph.with_mode(false, |cx| cx.full(1.0, ty.shape, ty.dtype)))?,
                 None => {
                     return Err(Error::shape(format!(
                         "backward needs a gradient for a value of shape {}; only a single element has the implicit gradient 1",
@@ -314,15 +324,16 @@ impl Graph {
                 if !wants.contains(&true) {
                     return Ok(());
                 }
-                let own = self.node(id).module;
+                let (own, device) = (self.node(id).module, self.node(id).device);
                 let module = std::mem::replace(&mut self.module, own);
                 let create_graph = self.create_graph();
-                let results = self.with_mode(create_graph, |build| {
+                let vjp = |build: &mut Build<'_>| {
                     let results = smallvec::smallvec![None; inputs.len()];
                     let mut cx = Backward { build: Build { graph: build.graph }, node: id, cotangents, wants, results };
                     op.vjp(&mut cx)?;
                     Ok(cx.results)
-                });
+                };
+                let results = self.on(device, |graph| graph.with_mode(create_graph, vjp));
                 self.module = module;
                 for (&input, grad) in inputs.iter().zip(results.map_err(|e| e.in_op(op.name()))?) {
                     if let Some(grad) = grad {
@@ -364,35 +375,6 @@ impl Graph {
             let seq = node.seq;
             self.spent.push((id, seq));
         }
-    }
-
-    /// `val`, or its copy that a backward pass computes again, where it belongs to the checkpointed `region`.
-    pub(super) fn recomputed(&mut self, val: Val, region: u32) -> Val {
-        let node = self.node(val.node);
-        if region == 0 || node.region != region || !matches!(node.kind, Kind::Op(_)) {
-            return val;
-        }
-        if node.inputs.is_empty() && self.value(val).is_some() {
-            // Settled: there is no recipe any more, and none is needed.
-            return val;
-        }
-        if let Some(&clone) = self.passes.last().and_then(|p| p.clones.get(&val.node)) {
-            return Val { node: clone, out: val.out };
-        }
-        let (kind, types, key) = (node.kind.clone(), node.types.clone(), node.key);
-        let (device, flags) = (node.device, node.flags & flag::REQUIRES_GRAD);
-        let inputs: SmallVec<[Val; 3]> = node.inputs.clone();
-        let inputs = inputs.into_iter().map(|v| self.recomputed(v, region)).collect();
-        let mut clone = self.new_node(kind, inputs, types, key);
-        clone.device = device;
-        clone.flags = flags;
-        clone.region = self.passes.last().map_or(0, |p| p.clone_region);
-        let clone = self.insert(clone);
-        self.make_pending(clone);
-        if let Some(pass) = self.passes.last_mut() {
-            pass.clones.insert(val.node, clone);
-        }
-        Val { node: clone, out: val.out }
     }
 }
 

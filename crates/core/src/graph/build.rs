@@ -28,8 +28,7 @@ impl Graph {
         let outputs = op.infer(&types)?;
         let device = self.common_device(inputs)?;
         if !op.is_view() && matches!(composite(&**op, &types), Some(())) {
-            let mut cx = Build { graph: self };
-            return match op.decompose(&mut cx, inputs)? {
+            return match self.on(device, |graph| op.decompose(&mut Build { graph }, inputs))? {
                 Some(vals) => Ok(vals.into_iter().collect()),
                 None => Err(Error::internal(format!("{} has no decomposition", op.name()))),
             };
@@ -79,6 +78,14 @@ impl Graph {
             }
         }
         Ok(device.unwrap_or(self.default_device))
+    }
+
+    /// Runs `body` with values that are made of numbers alone lying on `device`.
+    pub(super) fn on<T>(&mut self, device: Device, body: impl FnOnce(&mut Graph) -> T) -> T {
+        let default = std::mem::replace(&mut self.default_device, device);
+        let result = body(self);
+        self.default_device = default;
+        result
     }
 
     /// A number as a scalar operand. Numbers are data: another value keeps the plan. Equal numbers of one segment are

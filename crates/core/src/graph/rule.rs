@@ -2,7 +2,7 @@
 
 use super::backward::{Progress, Request};
 use super::build::Build;
-use super::node::{Kind, Val, flag};
+use super::node::{Graph, Kind, Val, flag};
 use crate::error::{Error, Result};
 use smallvec::SmallVec;
 use std::ops::{Deref, DerefMut};
@@ -152,5 +152,36 @@ impl Build<'_> {
         let alias = self.graph.alias(val, false);
         self.graph.node_mut(alias.node).flags |= flag::REQUIRES_GRAD;
         alias
+    }
+}
+
+impl Graph {
+    /// `val`, or its copy that a backward pass computes again, where it belongs to the checkpointed `region`.
+    pub(super) fn recomputed(&mut self, val: Val, region: u32) -> Val {
+        let node = self.node(val.node);
+        if region == 0 || node.region != region || !matches!(node.kind, Kind::Op(_)) {
+            return val;
+        }
+        if node.inputs.is_empty() && self.value(val).is_some() {
+            // Settled: there is no recipe any more, and none is needed.
+            return val;
+        }
+        if let Some(&clone) = self.passes.last().and_then(|p| p.clones.get(&val.node)) {
+            return Val { node: clone, out: val.out };
+        }
+        let (kind, types, key) = (node.kind.clone(), node.types.clone(), node.key);
+        let (device, flags) = (node.device, node.flags & flag::REQUIRES_GRAD);
+        let inputs: SmallVec<[Val; 3]> = node.inputs.clone();
+        let inputs = inputs.into_iter().map(|v| self.recomputed(v, region)).collect();
+        let mut clone = self.new_node(kind, inputs, types, key);
+        clone.device = device;
+        clone.flags = flags;
+        clone.region = self.passes.last().map_or(0, |p| p.clone_region);
+        let clone = self.insert(clone);
+        self.make_pending(clone);
+        if let Some(pass) = self.passes.last_mut() {
+            pass.clones.insert(val.node, clone);
+        }
+        Val { node: clone, out: val.out }
     }
 }

@@ -1,5 +1,6 @@
 /** Soaks: programs that run long in processes of their own, and how much memory they may take. */
-import { existsSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { delimiter } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { resultOf } from './child.ts'
 
@@ -19,13 +20,15 @@ const WAYS = {
   inference: 'inference without noGrad',
 }
 
-/** This Node and, where FOVEA_NODE24 names one, Node 24. */
+/** This Node and those of FOVEA_NODES, a list of paths as in PATH. */
 function nodes(): [name: string, path: string][] {
-  const other = process.env.FOVEA_NODE24
-  if (!other) console.log('soak: FOVEA_NODE24 names no second Node; its soaks are skipped')
-  else if (!existsSync(other)) throw new Error(`FOVEA_NODE24 names ${other}, which does not exist`)
-  const own: [string, string] = [`Node ${process.versions.node}`, process.execPath]
-  return other ? [own, ['Node 24', other]] : [own]
+  const others = (process.env.FOVEA_NODES ?? '').split(delimiter).filter(Boolean)
+  if (others.length === 0) console.log('soak: FOVEA_NODES names no other Node; only this one is tested')
+  return [process.execPath, ...others].map((path) => {
+    const { error, stdout } = spawnSync(path, ['--version'], { encoding: 'utf8' })
+    if (error) throw new Error(`FOVEA_NODES names ${path}, which does not run: ${error.message}`)
+    return [`Node ${stdout.trim()}`, path]
+  })
 }
 
 /**

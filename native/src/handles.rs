@@ -32,6 +32,12 @@ pub struct Handles {
     live_after_sweep: usize,
 }
 
+fn disposed() -> Error {
+    Error::disposed("this tensor has been disposed of, by dispose(), using or the end of its scope")
+        .expected("a live tensor")
+        .received("a disposed one")
+}
+
 impl Handles {
     pub fn live(&self) -> usize {
         self.live
@@ -69,17 +75,13 @@ impl Handles {
         self.slots
             .get_mut((handle & SLOT_MASK) as usize)
             .filter(|s| s.val.is_some() && s.generation == handle >> SLOT_BITS)
-            .ok_or_else(|| {
-                Error::disposed("this tensor has been disposed").expected("a live tensor").received("a disposed one")
-            })
+            .ok_or_else(disposed)
     }
 
     pub fn get(&self, handle: u32) -> Result<Val> {
         match self.slots.get((handle & SLOT_MASK) as usize) {
             Some(Slot { val: Some(val), generation, .. }) if *generation == handle >> SLOT_BITS => Ok(*val),
-            _ => Err(Error::disposed("this tensor has been disposed")
-                .expected("a live tensor")
-                .received("a disposed one")),
+            _ => Err(disposed()),
         }
     }
 

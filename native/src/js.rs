@@ -1,5 +1,6 @@
 //! A thin, checked layer over Node-API.
 
+use crate::wording::worded;
 use fovea_core::{Error, Result};
 use napi_sys as sys;
 use std::ffi::CString;
@@ -246,7 +247,7 @@ impl Js {
 
     /// A JavaScript `Error` with the error's fields.
     pub fn error(self, error: &Error) -> Result<napi_value> {
-        let fields = error.fields();
+        let fields = worded(error.fields());
         let message = self.string(&fields.message)?;
         let value: napi_value =
             out!(|o| sys::napi_create_error(self.env, null_mut(), message, o), "an error could not be made")?;

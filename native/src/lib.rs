@@ -12,6 +12,7 @@ mod js;
 mod promise;
 mod steps;
 mod values;
+mod wording;
 
 use environment::Environment;
 use napi_sys::{napi_env, napi_value};

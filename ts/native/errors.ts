@@ -12,6 +12,11 @@ export interface ErrorFields {
   modulePath?: string
 }
 
+/** Whether `message` has `op` as a word: "max" is not named by "maximum". */
+function names(message: string, op: string): boolean {
+  return message.split(/[^A-Za-z0-9]+/).includes(op)
+}
+
 /** Base of every error that the library throws on purpose. `code` is stable across versions. */
 export class FoveaError extends Error implements ErrorFields {
   static readonly code: string = 'FOVEA_ERROR'
@@ -24,7 +29,7 @@ export class FoveaError extends Error implements ErrorFields {
 
   constructor(message: string, fields: ErrorFields = {}) {
     const { op, modulePath } = fields
-    const named = op === undefined || message.includes(op) ? message : `${op}: ${message}`
+    const named = op === undefined || names(message, op) ? message : `${op}: ${message}`
     super(modulePath === undefined ? named : `${named} (in ${modulePath})`)
     this.name = new.target.name
     this.code = new.target.code
@@ -138,15 +143,13 @@ export interface NativeFields {
   modulePath?: string | null
 }
 
-const camel = (name: string) => name.replace(/(?<=[a-z0-9])_+([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
-
 /** The error class instance for what the addon threw; anything else comes back as it is. */
 export function translate(error: unknown): unknown {
   const fields = (error as { fields?: NativeFields } | null | undefined)?.fields
   if (!fields) return error
   const named: ErrorFields = {}
-  if (fields.op) named.op = camel(fields.op)
-  if (fields.argument) named.argument = camel(fields.argument)
+  if (fields.op) named.op = fields.op
+  if (fields.argument) named.argument = fields.argument
   if (fields.expected) named.expected = fields.expected
   if (fields.received) named.received = fields.received
   if (fields.modulePath) named.modulePath = fields.modulePath
@@ -168,6 +171,7 @@ export function describeValue(value: unknown): string {
   const name = (value as object).constructor?.name ?? 'Object'
   if ('_shape' in (value as object)) return `a ${name} of shape [${(value as { _shape: number[] })._shape.join(', ')}]`
   if (ArrayBuffer.isView(value)) return `a ${name} of ${(value as Uint8Array).length ?? value.byteLength}`
+  if (value instanceof Promise) return 'a Promise; await it first'
   return name === 'Object' ? 'an object' : `an object of class ${name}`
 }
 

@@ -87,7 +87,7 @@ function tooMany(op: string, name: string, count: number): never {
 export function checkOptions(options: object, op: string, known: readonly string[]): void {
   if (options === NONE) return
   if (typeof options !== 'object' || options === null || Array.isArray(options) || isTensor(options)) {
-    refuse(op, 'options', 'an object', options)
+    refuse(op, 'options', `an object with ${known.join(', ')}`, options)
   }
   for (const name in options) {
     if (!known.includes(name)) {

@@ -31,8 +31,9 @@ export { flatten, logsumexp, norm, squeeze, stack, std, transpose, unsqueeze } f
 
 /** x weightᵀ + bias: [..., in] by [out, in]. */
 export function linear(x: Tensor, weight: Tensor, bias: Tensor | null = null): Tensor {
+  if (!isTensor(x)) refuse('linear', 'x', 'a Tensor', x)
   const features = weight.shape[1]
-  if (isTensor(x) && x.shape.at(-1) !== features) {
+  if (x.shape.at(-1) !== features) {
     const received = `[${x.shape.join(', ')}]`
     throw new ShapeError(
       `linear: the last dimension of x must be the ${features} features of weight, got ${received}`,
@@ -59,8 +60,18 @@ export interface Conv2dOptions extends ops.Conv2dOptions {
  */
 export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions = {}): Tensor {
   const { bias, ...rest } = options
+  if (!isTensor(x)) refuse('conv2d', 'x', 'a Tensor', x)
   const y = ops.conv2d(x, weight, rest)
-  return bias === undefined || bias === null ? y : ops.add(y, ops.reshape(bias, [-1, 1, 1]))
+  if (bias === undefined || bias === null) return y
+  if (!isTensor(bias)) refuse('conv2d', 'bias', 'a Tensor or null', bias)
+  if (bias.rank !== 1 || bias.size !== weight.shape[0]) {
+    const [expected, received] = [`[${weight.shape[0]}]`, `[${bias.shape.join(', ')}]`]
+    throw new ShapeError(
+      `conv2d: bias must have shape ${expected}, one number for each channel of the result, got ${received}`,
+      { op: 'conv2d', argument: 'bias', expected, received },
+    )
+  }
+  return ops.add(y, ops.reshape(bias, [-1, 1, 1]))
 }
 
 export interface MaxPool2dOptions extends ops.MaxPool2dOptions {
@@ -79,8 +90,8 @@ export function maxPool2d(x: Tensor, size: Pair, options: MaxPool2dOptions = {})
 }
 
 /** Rows of a table [V, D] at integers [...]: [..., D]. Row `paddingIdx` gets no gradient. */
-export function embedding(index: Tensor, weight: Tensor, options: ops.EmbeddingOptions = {}): Tensor {
-  return ops.embedding(weight, index, options)
+export function embedding(indices: Tensor, weight: Tensor, options: ops.EmbeddingOptions = {}): Tensor {
+  return ops.embedding(weight, indices, options)
 }
 
 export interface DropoutOptions {

@@ -1,6 +1,7 @@
 /** Losses made of ops. Each takes the prediction first, the target second. */
 import * as ops from '../generated/ops.ts'
-import { refuse } from '../native/errors.ts'
+import { DTypeError, refuse, ShapeError } from '../native/errors.ts'
+import { isTensor } from '../native/record.ts'
 import type { TensorLike } from '../native/write.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 
@@ -25,13 +26,35 @@ export function reduce(loss: Tensor, reduction: Reduction | undefined, op: strin
   }
 }
 
+/** Refuses a target that would broadcast the loss to another shape than the prediction's. */
+function fit(op: string, prediction: Tensor, target: TensorLike): void {
+  if (!isTensor(prediction)) refuse(op, 'prediction', 'a Tensor', prediction)
+  if (typeof target === 'number') return
+  if (!isTensor(target)) refuse(op, 'target', 'a Tensor or a number', target)
+  const [wanted, got] = [prediction.shape, target.shape]
+  const fits = got.length <= wanted.length && got.every((d, i) => d === 1 || d === wanted.at(i - got.length))
+  if (fits) return
+  const [expected, received] = [`[${wanted.join(', ')}]`, `[${got.join(', ')}]`]
+  throw new ShapeError(
+    `${op}: target must have the prediction's shape ${expected}, or broadcast to it, got ${received}`,
+    {
+      op,
+      argument: 'target',
+      expected,
+      received,
+    },
+  )
+}
+
 /** (prediction - target)². */
 export function mseLoss(prediction: Tensor, target: TensorLike, options: LossOptions = {}): Tensor {
+  fit('mseLoss', prediction, target)
   return reduce(ops.square(ops.sub(prediction, target)), options.reduction, 'mseLoss')
 }
 
 /** |prediction - target|. */
 export function l1Loss(prediction: Tensor, target: TensorLike, options: LossOptions = {}): Tensor {
+  fit('l1Loss', prediction, target)
   return reduce(ops.abs(ops.sub(prediction, target)), options.reduction, 'l1Loss')
 }
 
@@ -83,6 +106,14 @@ export interface NllOptions extends LossOptions {
  */
 export function nllLoss(logProbabilities: Tensor, target: Tensor, options: NllOptions = {}): Tensor {
   const { weight = null, ignoreIndex = -100, reduction = 'mean' } = options
+  const expected = `[${logProbabilities.shape.filter((_, i) => i !== 1).join(', ')}]`
+  if (!/^i(32|64)$/.test(target.dtype) || `[${target.shape.join(', ')}]` !== expected) {
+    const received = `${target.dtype} [${target.shape.join(', ')}]`
+    throw new (target.dtype.startsWith('i') ? ShapeError : DTypeError)(
+      `nllLoss: target must be class indices, i32 or i64 ${expected}, got ${received}`,
+      { op: 'nllLoss', argument: 'target', expected: `i32 or i64 ${expected}`, received },
+    )
+  }
   const counted = ops.ne(target, ignoreIndex) // [N, ...]
   const classes = ops.where(counted, target, 0)
   const picked = ops.gather(logProbabilities, 1, classes.unsqueeze(1)).squeeze(1)

@@ -1,4 +1,5 @@
-import { ShapeError } from '../native/errors.ts'
+import { refuse, ShapeError } from '../native/errors.ts'
+import { isTensor } from '../native/record.ts'
 import { add, reciprocal } from '../generated/ops.ts'
 import type { TensorLike } from '../native/write.ts'
 import { ones, zeros } from '../tensor/create.ts'
@@ -55,12 +56,14 @@ export class BatchNorm2d extends Module {
 
   forward(x: Tensor): Tensor {
     const { weight, bias, eps, runningMean, runningVar } = this
-    if (x.rank !== 4) {
-      const received = `[${x.shape.join(', ')}]`
-      throw new ShapeError(`BatchNorm2d: x must be [N, C, H, W], got ${received}`, {
+    if (!isTensor(x)) refuse('BatchNorm2d', 'x', 'a Tensor', x)
+    const channels = weight?.size ?? runningMean?.size ?? x.shape[1]
+    if (x.rank !== 4 || x.shape[1] !== channels) {
+      const [expected, received] = [`[N, ${channels ?? 'C'}, H, W]`, `[${x.shape.join(', ')}]`]
+      throw new ShapeError(`BatchNorm2d: x must be ${expected}, got ${received}`, {
         op: 'BatchNorm2d',
         argument: 'x',
-        expected: '[N, C, H, W]',
+        expected,
         received,
       })
     }

@@ -75,7 +75,7 @@ export function clone(x: Tensor): Tensor {
 /** Tensors of one shape side by side along a new dimension. */
 export function stack(tensors: readonly Tensor[], options: { dim?: number } = {}): Tensor {
   const dim = options.dim ?? 0
-  if (!Array.isArray(tensors)) refuse('stack', 'tensors', 'an array of tensors', tensors)
+  if (!Array.isArray(tensors) || tensors.length === 0) refuse('stack', 'tensors', 'an array of tensors', tensors)
   tensors.forEach((x: unknown, i) => void (isTensor(x) || refuse('stack', `tensors[${i}]`, 'a Tensor', x)))
   const [first] = tensors as readonly Tensor[]
   const other = tensors.findIndex((x: Tensor) => !sameShape(x, first!))

@@ -15,6 +15,9 @@ export async function saveWeights(
 ): Promise<void> {
   if (typeof file !== 'string' || file === '') refuse('saveWeights', 'file', 'a path', file)
   const path = resolve(file)
+  if (typeof model !== 'object' || model === null || isTensor(model)) {
+    refuse('saveWeights', 'model', 'a model or a record of tensors', model)
+  }
   const dict = typeof model.stateDict === 'function' ? model.stateDict() : (model as Record<string, Tensor>)
   const names = Object.keys(dict)
   const tensors = names.map((name) => {

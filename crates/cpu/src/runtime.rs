@@ -150,27 +150,12 @@ impl CpuExecutable {
     }
 }
 
-/// The error with the step's label in front.
+/// The error with the step's label as its op, unless it knows better.
 fn labelled(plan: &Plan, step: usize, error: Error) -> Error {
-    let Some(label) = plan.labels.get(step).filter(|l| !l.is_empty()) else { return error };
-    let fields = error.fields();
-    let mut out = Error::new(fields.kind, format!("{label}: {}", fields.message));
-    if let Some(op) = &fields.op {
-        out = out.in_op(op);
+    match plan.labels.get(step).filter(|label| !label.is_empty()) {
+        Some(label) => error.in_op(label),
+        None => error,
     }
-    if let Some(argument) = &fields.argument {
-        out = out.at(argument.clone());
-    }
-    if let Some(expected) = &fields.expected {
-        out = out.expected(expected.clone());
-    }
-    if let Some(received) = &fields.received {
-        out = out.received(received.clone());
-    }
-    if let Some(path) = &fields.module_path {
-        out = out.in_module(path);
-    }
-    out
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {

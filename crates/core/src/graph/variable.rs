@@ -57,10 +57,14 @@ impl Graph {
     pub fn variable(&mut self, initial: Val, name: &str, requires_grad: bool) -> Result<VariableId> {
         let ty = self.ty(initial);
         if requires_grad && !ty.dtype.is_float() {
-            return Err(Error::dtype(format!("{name} can't require a gradient: its dtype is {}", ty.dtype))
-                .at("requiresGrad")
-                .expected("f32 or f64")
-                .received(ty.dtype.name()));
+            let name = if name.is_empty() { "a variable" } else { name };
+            return Err(Error::dtype(format!(
+                "{name} of dtype {} can't require a gradient; make it f32 or f64",
+                ty.dtype
+            ))
+            .at("requiresGrad")
+            .expected("f32 or f64")
+            .received(ty.dtype.name()));
         }
         self.check_readable(initial)?;
         let id = match self.free_variables.pop() {
@@ -136,9 +140,11 @@ impl Graph {
         let variable = self.var(id)?;
         let current = variable.current;
         if requires_grad && !self.ty(current).dtype.is_float() {
-            return Err(
-                Error::dtype(format!("{name} can't require a gradient: its dtype isn't a float")).at("requiresGrad")
-            );
+            return Err(Error::dtype(format!(
+                "{name} can't require a gradient: its dtype isn't a float; make it f32 or f64"
+            ))
+            .at("requiresGrad")
+            .expected("f32 or f64"));
         }
         let node = self.node_mut(current.node);
         node.flags = if requires_grad { node.flags | flag::REQUIRES_GRAD } else { node.flags & !flag::REQUIRES_GRAD };

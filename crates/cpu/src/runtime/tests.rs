@@ -183,13 +183,15 @@ fn failures_name_the_step_and_give_back_what_is_whole() {
     };
     let failure = run(&chain(-1, 0), upload(&VALUES));
     assert_eq!(failure.error.kind(), ErrorKind::Data);
-    assert_eq!(failure.error.fields().message, "first: refused");
+    assert_eq!(failure.error.fields().message, "refused");
+    assert_eq!(failure.error.fields().op.as_deref(), Some("first"));
     assert_eq!(failure.error.fields().argument.as_deref(), Some("x"));
     let survivor = failure.survivors[0].clone().unwrap();
     assert_eq!(read(&survivor, &Layout::contiguous(Shape::from([6]))), VALUES);
 
     let failure = run(&chain(0, -2), upload(&VALUES));
-    assert_eq!(failure.error.fields().message, "second: a kernel panicked: broken");
+    assert_eq!(failure.error.fields().message, "a kernel panicked: broken");
+    assert_eq!(failure.error.fields().op.as_deref(), Some("second"));
     assert!(failure.survivors[0].is_none());
     let shared = upload(&VALUES);
     assert!(run(&chain(0, -2), shared.clone()).survivors[0].is_some());

@@ -30,10 +30,13 @@ pub(super) struct Steps {
 /// `ty` must be a float of rank 4; `dims` says what its dimensions are.
 pub(super) fn four(ty: &TensorType, name: &str, dims: &str) -> Result<[usize; 4]> {
     if !ty.dtype.is_float() {
-        return Err(Error::dtype(format!("a convolution takes f32 or f64, {name} is {}", ty.dtype))
-            .at(name)
-            .expected("f32 or f64")
-            .received(ty.dtype.name()));
+        return Err(Error::dtype(format!(
+            "a convolution takes f32 or f64, {name} is {}; cast it with to('f32')",
+            ty.dtype
+        ))
+        .at(name)
+        .expected("f32 or f64")
+        .received(ty.dtype.name()));
     }
     <[usize; 4]>::try_from(&*ty.shape).map_err(|_| {
         Error::shape(format!("{name} must have the four dimensions {dims}, got shape {}", ty.shape))

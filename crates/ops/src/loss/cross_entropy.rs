@@ -70,17 +70,30 @@ impl CrossEntropy {
                 .expected("[N, C, …] or [C]")
                 .received("[]"));
         }
-        check_index_type(target, "target")?;
         let dim = usize::from(logits.shape.rank() > 1);
         let expected = logits.shape.reduced(&[dim], false);
-        if target.shape != expected {
-            return Err(Error::shape(format!(
-                "target must have shape {expected} for logits of shape {}, got {}",
-                logits.shape, target.shape
+        // Rows of zeros and ones, or probabilities, are what other libraries take as well.
+        let mend = if target.shape == logits.shape {
+            format!("; argmax({{ dim: {dim} }}) makes them of one-hot rows")
+        } else if check_index_type(target, "target").is_err() && target.shape == expected {
+            "; cast them with to('i32')".to_owned()
+        } else {
+            String::new()
+        };
+        let refused = |error: fn(String) -> Error| {
+            error(format!(
+                "target must be class indices, i32 or i64 {expected} for logits {}, got {} {}{mend}",
+                logits.shape, target.dtype, target.shape
             ))
             .at("target")
-            .expected(expected.to_string())
-            .received(target.shape.to_string()));
+            .expected(format!("i32 or i64 {expected}"))
+            .received(format!("{} {}", target.dtype, target.shape))
+        };
+        if check_index_type(target, "target").is_err() {
+            return Err(refused(Error::dtype));
+        }
+        if target.shape != expected {
+            return Err(refused(Error::shape));
         }
         let classes = logits.shape[dim];
         if let Some(weight) = self.given.position(WEIGHT).map(|at| &inputs[at])

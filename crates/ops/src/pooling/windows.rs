@@ -22,7 +22,7 @@ pub(super) struct Windows {
 /// Height and width of `ty`'s planes, a float of rank 3 or 4.
 pub(super) fn planes(ty: &TensorType, name: &str) -> Result<[usize; 2]> {
     if !ty.dtype.is_float() {
-        return Err(Error::dtype(format!("pooling takes f32 or f64, {name} is {}", ty.dtype))
+        return Err(Error::dtype(format!("pooling takes f32 or f64, {name} is {}; cast it with to('f32')", ty.dtype))
             .at(name)
             .expected("f32 or f64")
             .received(ty.dtype.name()));

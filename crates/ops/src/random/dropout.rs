@@ -55,7 +55,7 @@ impl Op for Dropout {
         check_number(&inputs[1], "p")?;
         check_key(&inputs[2])?;
         if !x.dtype.is_float() {
-            return Err(Error::dtype(format!("dropout takes f32 or f64, x is {}", x.dtype))
+            return Err(Error::dtype(format!("dropout takes f32 or f64, x is {}; cast it with to('f32')", x.dtype))
                 .at("x")
                 .expected("f32 or f64")
                 .received(x.dtype.name()));

@@ -13,6 +13,8 @@ export interface ChildOptions {
   node?: string
   /** After this many milliseconds the process is killed. Default 60,000. */
   timeout?: number
+  /** A signal that is sent once the output matches. */
+  interrupt?: { signal: NodeJS.Signals; after: RegExp }
 }
 
 export interface Outcome {
@@ -25,7 +27,7 @@ export interface Outcome {
 
 /** Runs `test/programs/<name>.ts`, or a TypeScript file of the project, and waits for its end. */
 export function runChild(name: string, options: ChildOptions = {}): Promise<Outcome> {
-  const { args = [], env = {}, node = process.execPath, timeout = 60_000 } = options
+  const { args = [], env = {}, node = process.execPath, timeout = 60_000, interrupt } = options
   const file = name.endsWith('.ts') ? join(root, name) : join(root, 'test', 'programs', `${name}.ts`)
   if (!existsSync(file)) throw new Error(`there is no ${file}`)
   return new Promise((done, failed) => {
@@ -36,7 +38,13 @@ export function runChild(name: string, options: ChildOptions = {}): Promise<Outc
     })
     const timer = setTimeout(() => child.kill('SIGKILL'), timeout)
     let [stdout, stderr] = ['', '']
-    child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
+    let pending = interrupt
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      stdout += text
+      if (!pending?.after.test(stdout)) return
+      child.kill(pending.signal)
+      pending = undefined
+    })
     child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
     child.on('error', failed)
     child.on('close', (code, signal) => {

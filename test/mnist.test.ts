@@ -1,8 +1,9 @@
 /** The main job on a part of MNIST: what `npm start` does behind its set-up. */
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { nn } from 'fovea'
 import { DataLoader, mnist } from 'fovea/data'
@@ -91,12 +92,43 @@ describe('the main job', () => {
     expect(first).toHaveLength(4)
   })
 
-  test('a corrupt file is one sentence and a non-zero exit', async () => {
+  const images = 'train-images-idx3-ubyte'
+  const whole = () => readFileSync(join(dir, images))
+  const cut = (bytes: Buffer) => bytes.subarray(0, bytes.length >> 1)
+  const faults: [what: string, file: string, make: () => Buffer | null, sentence: RegExp][] = [
+    ['a missing file', images, () => null, /does not exist/],
+    ['a truncated file', images, () => cut(whole()), /is not a valid IDX file: its length/],
+    ['a truncated gzip file', `${images}.gz`, () => cut(gzipSync(whole())), /is not/],
+    ['a file of another kind', images, () => Buffer.from('<html></html>'), /is not a valid IDX file/],
+    ['labels in the place of images', images, () => readFileSync(join(dir, 'train-labels-idx1-ubyte')), /images/],
+  ]
+  test.each(faults)('%s is one sentence and a non-zero exit', async (_, file, make, sentence) => {
     const broken = mkdtempSync(join(dir, 'broken-'))
+    for (const name of readdirSync(dir)) {
+      if (name.endsWith('ubyte') && name !== images) symlinkSync(join(dir, name), join(broken, name))
+    }
+    const bytes = make()
+    if (bytes) writeFileSync(join(broken, file), bytes)
     const { code, stdout, stderr } = await runChild('scripts/mnist/main.ts', { args: ['--data', broken] })
-    expect(code).toBe(1)
-    expect(stdout).toBe('')
-    expect(stderr).toBe(`mnist: ${join(broken, 'train-images-idx3-ubyte')} does not exist\n`)
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+    expect(stderr).toMatch(sentence)
+    expect(stderr.startsWith(`mnist: ${join(broken, images)}`)).toBe(true)
+    expect(stderr.trimEnd()).not.toContain('\n')
+  })
+
+  test('Ctrl-C stops it and keeps the last weights', async () => {
+    const runs = mkdtempSync(join(dir, 'stopped-'))
+    const { code, signal, stdout, stderr } = await runChild('scripts/mnist/main.ts', {
+      args: ['--data', dir, '--epochs', '1000'],
+      env: { FOVEA_RUNS: runs },
+      interrupt: { signal: 'SIGINT', after: /epoch +2/i },
+    })
+    expect({ code, signal, stderr }).toEqual({ code: 130, signal: null, stderr: '' })
+    expect(stdout).toMatch(/Stopped\. The weights so far are in .*model\.safetensors\n$/)
+    const weights = await loadWeights(join(runs, 'mnist', 'model.safetensors'))
+    expect(Object.keys(weights)).toContain('0.weight')
+    for (const value of Object.values(weights))
+      expect(Array.from(await value.data(), Number).every(Number.isFinite)).toBe(true)
   })
 })
 

@@ -54,7 +54,8 @@ export function parseOptions(args) {
     }))
   } catch (error) {
     const [sentence] = String(error instanceof Error ? error.message : error).split(/\.?\n|\. |\.$/)
-    return `${sentence}.`
+    // parseArgs takes `--seed -1` for an option without its value.
+    return `${sentence.replace(/^Option ('--\w+') argument is ambiguous$/, 'Option $1 lacks its value')}.`
   }
   /** @type {Options} */
   const options = {

@@ -2,10 +2,10 @@
 
 use super::backward::stale_error;
 use super::cell::{Cell, Value};
-use super::job::{Job, NewVersion, Old, Run, Transfer};
+use super::job::{Job, NewVersion, Old, Run, Transfer, lost};
 use super::key::Encoded;
 use super::node::{Alias, Graph, Kind, Val, flag};
-use super::variable::VariableId;
+use super::variable::{Variable, VariableId};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::plan::{Bind, PlanOptions, make_plan};
@@ -40,29 +40,23 @@ impl Graph {
         let segment = std::mem::take(&mut self.pending);
         self.pending_bytes = 0;
         let order = self.with_recipes(&segment, missing);
-        let mut wanted_masks = self.wanted_masks(&order);
+        let masks = self.wanted_masks(&order);
         let mut jobs = Vec::new();
-        let mut failure = None;
-        if let Some(device) = self.single_device(&order) {
-            for (nodes, masks) in self.starting_values_first(&order, wanted_masks) {
-                if let Err(error) = self.make_run(nodes, masks, device, &mut jobs) {
-                    failure.get_or_insert(error);
-                }
-            }
-        } else {
-            let stages = self.stages(&order, &mut wanted_masks);
+        for (nodes, mut masks) in self.starting_values_first(&order, masks) {
+            let stages = match self.single_device(&nodes) {
+                Some(device) => vec![(device, nodes, masks)],
+                None => self.stages(&nodes, &mut masks),
+            };
             for (device, nodes, masks) in stages {
-                let result = match self.node(nodes[0]).kind {
-                    Kind::ToDevice => self.make_transfer(nodes[0], device, &mut jobs),
-                    _ => self.make_run(nodes, masks, device, &mut jobs),
+                let made = match self.node(nodes[0]).kind {
+                    Kind::ToDevice => self.make_transfer(nodes[0], device),
+                    _ => self.make_run(&nodes, &masks, device),
                 };
-                if let Err(error) = result {
-                    failure.get_or_insert(error);
+                match made {
+                    Ok(job) => jobs.extend(job),
+                    Err(error) => jobs.push(self.refuse(&nodes, &masks, error)),
                 }
             }
-        }
-        if let Some(error) = &failure {
-            self.fail_segment(&order, error);
         }
         self.counters.evaluated += order.len() as u64;
         self.drop_unasked(&order);
@@ -72,10 +66,7 @@ impl Graph {
             self.release_node(id);
         }
         self.move_on();
-        match failure {
-            Some(error) => Err(error),
-            None => Ok(jobs),
-        }
+        Ok(jobs)
     }
 
     /// A value that is neither there nor pending can be computed again, or the error says why not.
@@ -192,7 +183,7 @@ impl Graph {
         }
     }
 
-    fn make_transfer(&mut self, id: u32, device: Device, jobs: &mut Vec<Job>) -> Result<()> {
+    fn make_transfer(&mut self, id: u32, device: Device) -> Result<Option<Job>> {
         let source = self.node(id).inputs[0];
         let ty = self.ty(source);
         let value = self.value(source).cloned().ok_or_else(|| Error::internal("a transfer has no source"))?;
@@ -201,21 +192,15 @@ impl Graph {
         let target = Cell::new(ty.bytes(), &self.account);
         self.node_mut(id).values[0] =
             Some(Value { cell: target.clone(), layout: crate::shape::Layout::contiguous(ty.shape) });
-        jobs.push(Job::Transfer(Transfer {
-            from,
-            to,
-            source: value.cell,
-            layout: value.layout,
-            dtype: ty.dtype,
-            target,
-        }));
-        Ok(())
+        let Value { cell: source, layout } = value;
+        Ok(Some(Job::Transfer(Transfer { from, to, source, layout, dtype: ty.dtype, target })))
     }
 
-    /// Plans nodes of one device (or finds their plan) and binds it.
-    fn make_run(&mut self, nodes: Vec<u32>, masks: Vec<u32>, device: Device, jobs: &mut Vec<Job>) -> Result<()> {
+    /// Plans nodes of one device (or finds their plan) and binds it; `None` where there is nothing to run. On failure
+    /// nothing has been bound.
+    fn make_run(&mut self, nodes: &[u32], masks: &[u32], device: Device) -> Result<Option<Job>> {
         let runtime = self.runtime(device)?;
-        let encoded = self.encode(nodes, masks);
+        let encoded = self.encode(nodes.to_vec(), masks.to_vec());
         let hash = encoded.hash
             ^ match device {
                 Device::Cpu => 0,
@@ -277,18 +262,11 @@ impl Graph {
             self.node_mut(encoded.nodes[node as usize]).values[out as usize] = Some(value);
         }
         if plan.plan.steps.is_empty() && plan.plan.outputs == 0 {
-            return Ok(());
+            return Ok(None);
         }
         let Encoded { externals, data, .. } = encoded;
-        jobs.push(Job::Run(Run {
-            plan,
-            runtime,
-            externals: externals.into_iter().map(|v| v.cell).collect(),
-            data,
-            outputs,
-            versions,
-        }));
-        Ok(())
+        let externals = externals.into_iter().map(|v| v.cell).collect();
+        Ok(Some(Job::Run(Run { plan, runtime, externals, data, outputs, versions })))
     }
 
     /// Where the version before the pending one is, in case the job fails.
@@ -296,13 +274,7 @@ impl Graph {
         let Some(state) = self.variable_of_version(variable, node) else {
             return ("a variable".to_owned(), Old::Gone);
         };
-        let old = state
-            .older
-            .iter()
-            .rev()
-            .filter(|&&(node, seq)| self.node(node).seq == seq)
-            .find_map(|&(node, _)| self.aliased_value(node));
-        let old = match old {
+        let old = match self.value_before(state) {
             None => Old::Gone,
             Some(value) => match encoded.externals.iter().position(|e| Arc::ptr_eq(&e.cell, &value.cell)) {
                 Some(index) => Old::External(index, value.layout),
@@ -312,19 +284,43 @@ impl Graph {
         (state.name.to_string(), old)
     }
 
-    /// Planning failed: what was to be materialised holds the error.
-    fn fail_segment(&mut self, order: &[u32], error: &Error) {
-        for &id in order {
-            for out in 0..self.node(id).types.len() {
-                if self.node(id).values[out].is_none() {
-                    let ty = self.node(id).types[out];
-                    let cell = Cell::new(0, &self.account);
-                    cell.fail(error.clone());
-                    self.node_mut(id).values[out] =
-                        Some(Value { cell, layout: crate::shape::Layout::contiguous(ty.shape) });
-                }
+    /// The last value that a variable had before the newest version.
+    fn value_before(&self, variable: &Variable) -> Option<Value> {
+        let older = variable.older.iter().rev().filter(|&&(node, seq)| self.node(node).seq == seq);
+        older.into_iter().find_map(|&(node, _)| self.aliased_value(node))
+    }
+
+    /// These nodes could not be planned: what should have been materialised holds the error, and variables keep what
+    /// they had (S18).
+    fn refuse(&mut self, nodes: &[u32], masks: &[u32], error: Error) -> Job {
+        let failed = |graph: &Graph, id: u32, out: usize, error: Error| {
+            let cell = Cell::new(0, &graph.account);
+            cell.fail(error);
+            Value { cell, layout: crate::shape::Layout::contiguous(graph.node(id).types[out].shape) }
+        };
+        let mut values = Vec::new();
+        for (&id, &mask) in nodes.iter().zip(masks) {
+            for out in (0..self.node(id).types.len()).filter(|out| mask & (1 << out) != 0) {
+                let variable = match self.node(id).kind {
+                    Kind::Alias(Alias::Version(variable)) => self.variable_of_version(variable, id),
+                    _ => None,
+                };
+                // A version of a value that exists needs no plan.
+                let value = match variable {
+                    Some(variable) => self
+                        .aliased_value(id)
+                        .or_else(|| self.value_before(variable))
+                        .unwrap_or_else(|| failed(self, id, out, lost(&variable.name, &error))),
+                    None => failed(self, id, out, error.clone()),
+                };
+                values.push((id, out, value));
             }
         }
+        // Only now, so that no version is taken for one that exists.
+        for (id, out, value) in values {
+            self.node_mut(id).values[out].get_or_insert(value);
+        }
+        Job::Refused(error)
     }
 
     /// Values that were made only to cross between devices go again.

@@ -12,6 +12,9 @@ use std::sync::Arc;
 pub enum Job {
     Run(Run),
     Transfer(Transfer),
+    /// Stands where work should that could not be planned, so that whoever waits for it is told. Its values have the
+    /// error already.
+    Refused(Error),
 }
 
 /// One run of a plan.
@@ -57,6 +60,7 @@ impl Job {
     pub fn run(self) -> Result<()> {
         match self {
             Job::Run(run) => run.run(),
+            Job::Refused(error) => Err(error),
             Job::Transfer(transfer) => match transfer.copy() {
                 Ok(buffer) => {
                     transfer.target.fill(buffer);
@@ -111,7 +115,7 @@ impl Run {
         for version in versions {
             match version.restored(&*runtime, &survivors) {
                 Some(buffer) => version.new.cell.fill(buffer),
-                None => version.new.cell.fail(version.lost(&error)),
+                None => version.new.cell.fail(lost(&version.name, &error)),
             }
         }
         Err(error)
@@ -145,11 +149,11 @@ impl NewVersion {
         }
         runtime.upload(&bytes, self.dtype).ok()
     }
+}
 
-    fn lost(&self, error: &Error) -> Error {
-        let name = &self.name;
-        let text =
-            format!("the value of {name} was lost when an evaluation failed while writing it ({error}); load it again");
-        Error::new(error.kind(), text).at(name)
-    }
+/// What is said of a variable whose old value is gone and whose new one never came.
+pub(crate) fn lost(name: &str, error: &Error) -> Error {
+    let text =
+        format!("the value of {name} was lost when an evaluation failed while writing it ({error}); load it again");
+    Error::new(error.kind(), text).at(name)
 }

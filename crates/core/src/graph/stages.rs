@@ -1,19 +1,23 @@
 //! How an evaluation is cut into runs: starting values first, then by device.
 
-use super::node::{Graph, Kind, flag};
+use super::node::{Graph, Kind};
 use crate::device::Device;
 use rustc_hash::FxHashMap;
 
 impl Graph {
     /// Variables' starting values in a run of their own, before everything else: a failure of the first step must not
-    /// lose them (S18).
+    /// lose them (S18). A starting value is the first one that anything reads, a later version often being assigned
+    /// before any evaluation.
     pub(super) fn starting_values_first(&self, order: &[u32], mut masks: Vec<u32>) -> Vec<(Vec<u32>, Vec<u32>)> {
         let starting: Vec<u32> = self
             .assigned
             .iter()
             .filter_map(|&id| self.var(id).ok())
-            .filter(|v| v.starting && !self.node(v.current.node).has(flag::SUPERSEDED))
-            .map(|v| v.current.node)
+            .filter(|v| v.starting)
+            .filter_map(|v| match v.older.iter().find(|&&(node, _)| self.node(node).consumers > 0) {
+                Some(&(read, _)) => Some(read),
+                None => v.older.is_empty().then_some(v.current.node),
+            })
             .collect();
         if starting.is_empty() {
             return vec![(order.to_vec(), masks)];
@@ -21,6 +25,9 @@ impl Graph {
         let position: FxHashMap<u32, usize> = order.iter().enumerate().map(|(i, &id)| (id, i)).collect();
         let mut first = vec![false; order.len()];
         let mut stack: Vec<usize> = starting.iter().filter_map(|id| position.get(id).copied()).collect();
+        for &p in &stack {
+            masks[p] |= 1;
+        }
         while let Some(i) = stack.pop() {
             if !std::mem::replace(&mut first[i], true) {
                 stack.extend(self.node(order[i]).inputs.iter().filter_map(|v| position.get(&v.node).copied()));

@@ -222,6 +222,29 @@ fn s18_work_that_needs_a_failed_value_fails_and_its_variables_keep_theirs() {
 }
 
 #[test]
+fn s18_a_failed_first_step_keeps_starting_values() {
+    let runtime = Reference::new();
+    let mut s = Session::new(runtime.clone());
+    s.module_depth = 1;
+    let x = s.leaf(DType::F32, [MANY], &numbers(MANY)).unwrap();
+    let start = s.scale(x, 2.0).unwrap();
+    let w = s.variable(start, "w", false).unwrap();
+    let nobody_reads = s.scale(x, 3.0).unwrap();
+    let unread = s.variable(nobody_reads, "unread", false).unwrap();
+    for (variable, by) in [(unread, 100.0), (w, 10.0)] {
+        let value = if variable == w { s.current(w).unwrap() } else { x };
+        let next = s.scale(value, by).unwrap();
+        s.assign(variable, next).unwrap();
+    }
+    let jobs = s.graph.evaluate(&[]).unwrap();
+    runtime.fail_after(1);
+    assert!(run_jobs(jobs).is_err());
+    let doubled: Vec<f64> = numbers(MANY).iter().map(|v| v * 2.0).collect();
+    assert_eq!(s.read_variable(w).unwrap(), doubled);
+    assert_eq!(s.counters.steps, 3, "the starting value that is read, and two updates");
+}
+
+#[test]
 fn s18_values_outside_the_failed_plan_stay_valid() {
     let runtime = Reference::new();
     let mut s = Session::new(runtime.clone());

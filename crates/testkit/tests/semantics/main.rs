@@ -6,6 +6,7 @@ mod kernels;
 mod lifetime;
 mod plans;
 mod recording;
+mod refusals;
 
 use fovea_core::graph::{Val, VariableId};
 use fovea_core::{Error, Result};

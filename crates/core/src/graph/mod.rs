@@ -13,6 +13,7 @@ mod key;
 mod lifetime;
 mod node;
 pub mod primitives;
+mod reach;
 mod rule;
 mod stages;
 mod variable;

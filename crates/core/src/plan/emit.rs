@@ -1,29 +1,28 @@
-//! Steps over slots from grouped nodes.
+//! Steps over slots from grouped nodes: everything but the insides of fused loops.
 
 use super::group::{Groups, Unit};
-use super::ir::{Home, KernelStep, LoopNest, Operand, Plan, Reduce, Reductions, Slot, SlotId, Step, Store, View};
+use super::ir::{Home, KernelStep, LoopNest, Operand, Plan, Reductions, Slot, SlotId, Step, Store, View};
 use super::merge::{Merged, type_of};
 use super::segment::{Action, Bind, Binds, Segment, Source};
 use super::{PlanOptions, internal, layout};
 use crate::dtype::DType;
 use crate::error::Result;
-use crate::op::{Assemble, Monoid, TensorType, Work};
+use crate::op::{Assemble, TensorType, Work};
 use crate::scalar::{Instr, Prim, Program, ValueId};
 use crate::shape::{Layout, Shape};
 use rustc_hash::FxHashMap;
-use smallvec::SmallVec;
 
 /// A view whose base is this many times larger is copied when it must outlive the run.
 const SMALL_VIEW: usize = 4;
 
-struct Emitter<'a> {
-    segment: &'a Segment,
-    merged: &'a Merged,
-    groups: &'a Groups,
-    options: PlanOptions,
-    plan: Plan,
+pub(super) struct Emitter<'a> {
+    pub segment: &'a Segment,
+    pub merged: &'a Merged,
+    pub groups: &'a Groups,
+    pub options: PlanOptions,
+    pub plan: Plan,
     /// Where values that have been placed lie.
-    places: FxHashMap<Source, View>,
+    pub places: FxHashMap<Source, View>,
 }
 
 /// Emits the plan; slots have no home yet but for externals and outputs.
@@ -44,18 +43,18 @@ pub(crate) fn emit(segment: &Segment, merged: &Merged, groups: &Groups, options:
 }
 
 impl Emitter<'_> {
-    fn slot(&mut self, dtype: DType, elements: usize) -> SlotId {
+    pub fn slot(&mut self, dtype: DType, elements: usize) -> SlotId {
         // The arena offset is set when memory is assigned.
         self.plan.slots.push(Slot { dtype, elements, home: Home::Arena(0) });
         self.plan.slots.len() - 1
     }
 
-    fn push(&mut self, step: Step, label: String) {
+    pub fn push(&mut self, step: Step, label: String) {
         self.plan.steps.push(step);
         self.plan.labels.push(label);
     }
 
-    fn name(&self, node: usize) -> &'static str {
+    pub fn name(&self, node: usize) -> &'static str {
         match &self.segment.nodes[node].action {
             Action::Op(op) => op.name(),
             Action::Alias => "alias",
@@ -63,7 +62,7 @@ impl Emitter<'_> {
     }
 
     /// Where a value lies, copying or filling where a view or a number has to become memory.
-    fn place(&mut self, source: Source) -> Result<View> {
+    pub fn place(&mut self, source: Source) -> Result<View> {
         if let Some(&view) = self.places.get(&source) {
             return Ok(view);
         }
@@ -120,139 +119,6 @@ impl Emitter<'_> {
         };
         self.push(Step::Loop(nest), "fill".into());
         Ok(View { slot, layout: Layout::contiguous(ty.shape) })
-    }
-
-    fn emit_loop(&mut self, shape: Shape, members: &[u32]) -> Result<()> {
-        let mut nest = LoopNest {
-            shape,
-            operands: Vec::new(),
-            program: Program::default(),
-            stores: Vec::new(),
-            reductions: Reductions::default(),
-        };
-        let mut body = Body { operands: FxHashMap::default(), values: FxHashMap::default() };
-        for &m in members {
-            self.declare(m as usize, shape, members, &mut nest, &mut body)?;
-        }
-        for &m in members {
-            self.append(m as usize, &mut nest, &mut body)?;
-        }
-        let lies = if self.options.channels_last { layout::of_loop(&nest) } else { Layout::contiguous(shape) };
-        let store = |output: usize, slot: SlotId| Store { output, slot, strides: lies.strides, offset: 0 };
-        let mut label = String::new();
-        for &m in members {
-            let node = m as usize;
-            let ty = self.segment.nodes[node].types[0];
-            let own = Source::Node(m, 0);
-            if !label.is_empty() {
-                label.push('+');
-            }
-            label.push_str(self.name(node));
-            match &self.merged.work[node] {
-                Some(Work::Reduction { axes, monoid }) => {
-                    let value = body.value(self.merged.inputs[node][0])?;
-                    let slot = self.slot(ty.dtype, ty.shape.size());
-                    if axes.is_empty() {
-                        let value = if matches!(monoid, Monoid::ArgMax | Monoid::ArgMin) {
-                            push(&mut nest.program, Prim::Const(0), DType::I32, [0; 3])
-                        } else {
-                            value
-                        };
-                        nest.program.outputs.push(value);
-                        nest.stores.push(store(nest.program.outputs.len() - 1, slot));
-                        self.places.insert(own, View { slot, layout: lies });
-                    } else {
-                        nest.program.outputs.push(value);
-                        nest.reductions.axes = axes.to_vec();
-                        nest.reductions.items.push(Reduce {
-                            output: nest.program.outputs.len() - 1,
-                            monoid: *monoid,
-                            slot,
-                        });
-                        self.places.insert(own, View { slot, layout: Layout::contiguous(ty.shape) });
-                    }
-                }
-                _ if self.groups.stored[node] => {
-                    let value = body.value(own)?;
-                    let slot = self.slot(ty.dtype, ty.shape.size());
-                    nest.program.outputs.push(value);
-                    nest.stores.push(store(nest.program.outputs.len() - 1, slot));
-                    self.places.insert(own, View { slot, layout: lies });
-                }
-                _ => {}
-            }
-        }
-        nest.program = nest.program.simplified();
-        self.push(Step::Loop(nest), label);
-        Ok(())
-    }
-
-    /// Declares the program inputs that member `node` reads from outside the loop.
-    fn declare(
-        &mut self,
-        node: usize,
-        shape: Shape,
-        members: &[u32],
-        nest: &mut LoopNest,
-        body: &mut Body,
-    ) -> Result<()> {
-        for i in 0..self.merged.inputs[node].len() {
-            let source = self.merged.inputs[node][i];
-            if body.operands.contains_key(&source) {
-                continue;
-            }
-            let dtype = type_of(self.segment, source).dtype;
-            let operand = if let Some(d) = self.merged.constant(source) {
-                if self.segment.data[d as usize].key { Operand::Key(d as usize) } else { Operand::Scalar(d as usize) }
-            } else {
-                if let Source::Node(p, _) = source {
-                    if self.groups.inlined[p as usize] {
-                        self.declare(p as usize, shape, members, nest, body)?;
-                        continue;
-                    }
-                    if members.binary_search(&p).is_ok()
-                        && matches!(self.merged.work[p as usize], Some(Work::Elementwise(_)))
-                    {
-                        continue;
-                    }
-                }
-                let view = self.place(source)?;
-                let layout = view.layout.broadcast_to(shape).ok_or_else(|| internal("an operand doesn't broadcast"))?;
-                operand(&View { slot: view.slot, layout })
-            };
-            let existing =
-                nest.operands.iter().zip(&nest.program.inputs).position(|(o, d)| *o == operand && *d == dtype);
-            let id = existing.unwrap_or_else(|| {
-                nest.operands.push(operand);
-                nest.program.inputs.push(dtype);
-                nest.operands.len() - 1
-            });
-            body.operands.insert(source, id as ValueId);
-        }
-        Ok(())
-    }
-
-    /// Appends member `node`'s program.
-    fn append(&mut self, node: usize, nest: &mut LoopNest, body: &mut Body) -> Result<()> {
-        let own = Source::Node(node as u32, 0);
-        if body.values.contains_key(&own) {
-            return Ok(());
-        }
-        for i in 0..self.merged.inputs[node].len() {
-            if let Source::Node(p, _) = self.merged.inputs[node][i]
-                && !body.operands.contains_key(&self.merged.inputs[node][i])
-                && self.groups.inlined[p as usize]
-            {
-                self.append(p as usize, nest, body)?;
-            }
-        }
-        if let Some(Work::Elementwise(program)) = &self.merged.work[node] {
-            let bindings: SmallVec<[ValueId; 4]> =
-                self.merged.inputs[node].iter().map(|&s| body.value(s)).collect::<Result<_>>()?;
-            let outputs = nest.program.append(program, &bindings);
-            body.values.insert(own, outputs[0]);
-        }
-        Ok(())
     }
 
     fn emit_single(&mut self, node: usize) -> Result<()> {
@@ -381,29 +247,11 @@ impl Emitter<'_> {
     }
 }
 
-/// Values of the loop being emitted.
-struct Body {
-    /// Program inputs by what they read.
-    operands: FxHashMap<Source, ValueId>,
-    /// Results of members and inlined nodes.
-    values: FxHashMap<Source, ValueId>,
-}
-
-impl Body {
-    fn value(&self, source: Source) -> Result<ValueId> {
-        self.operands
-            .get(&source)
-            .or_else(|| self.values.get(&source))
-            .copied()
-            .ok_or_else(|| internal("a loop reads a value that it doesn't have"))
-    }
-}
-
-fn operand(view: &View) -> Operand {
+pub(super) fn operand(view: &View) -> Operand {
     Operand::Tensor { slot: view.slot, strides: view.layout.strides, offset: view.layout.offset }
 }
 
-fn store(output: usize, slot: SlotId, shape: Shape) -> Store {
+pub(super) fn store(output: usize, slot: SlotId, shape: Shape) -> Store {
     Store { output, slot, strides: shape.strides(), offset: 0 }
 }
 
@@ -411,7 +259,7 @@ fn identity(dtype: DType) -> Program {
     Program { inputs: vec![dtype], instrs: vec![], outputs: vec![0] }
 }
 
-fn push(program: &mut Program, prim: Prim, dtype: DType, args: [ValueId; 3]) -> ValueId {
+pub(super) fn push(program: &mut Program, prim: Prim, dtype: DType, args: [ValueId; 3]) -> ValueId {
     program.instrs.push(Instr { prim, dtype, args });
     (program.inputs.len() + program.instrs.len() - 1) as ValueId
 }

@@ -1,10 +1,11 @@
 //! Plans: a segment of the graph turned into steps over slots, ready to run again with other data.
 //!
 //! [`make_plan`] goes through four passes: [`merge`] (aliases resolved, equal nodes merged, dead ones dropped),
-//! [`group`] (which elementwise nodes and reductions share a loop), [`emit`] (steps over slots) and [`memory`]
-//! (where each slot lives).
+//! [`group`] (which elementwise nodes and reductions share a loop), [`emit`] (steps over slots, loops with [`fuse`]) and
+//! [`memory`] (where each slot lives).
 
 mod emit;
+mod fuse;
 mod group;
 mod ir;
 mod layout;

@@ -32,6 +32,7 @@ pub const FUNCTIONS: &[(&str, Call)] = &[
     ("openGpu", open_gpu),
     ("setThreads", set_threads),
     ("threads", threads),
+    ("machinePeak", machine_peak),
     ("memory", memory),
     ("counters", counters),
     ("setFlag", set_flag),
@@ -201,6 +202,12 @@ fn set_threads(e: &mut Environment, a: &[napi_value]) -> Result<napi_value> {
 
 fn threads(e: &mut Environment, _: &[napi_value]) -> Result<napi_value> {
     e.js.number(pool().count() as f64)
+}
+
+fn machine_peak(e: &mut Environment, _: &[napi_value]) -> Result<napi_value> {
+    let peak = fovea_cpu::peak::measure(pool())?;
+    let report = json!({ "gflops": peak.gflops, "readGbps": peak.read_gbps, "triadGbps": peak.triad_gbps });
+    e.js.string(&report.to_string())
 }
 
 fn memory(e: &mut Environment, _: &[napi_value]) -> Result<napi_value> {

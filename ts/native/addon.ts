@@ -69,6 +69,7 @@ export interface Addon {
   openGpu(): void
   setThreads(n: number): void
   threads(): number
+  machinePeak(): string
   memory(): string
   counters(): string
   setFlag(name: string, value: number): void

@@ -29,6 +29,16 @@ export interface MemoryReport {
   largest: { path: string; bytes: number }[]
 }
 
+/** What the machine can do at most on the threads and the instruction set in use. */
+export interface MachinePeak {
+  /** f32 operations in 10⁹ a second, a multiply-add being two. */
+  gflops: number
+  /** 10⁹ bytes a second that can be read from memory. */
+  readGbps: number
+  /** 10⁹ bytes a second that can be moved where two are read for each one written. */
+  triadGbps: number
+}
+
 /** What the engine has done so far, for tests and the curious. */
 export interface Counters {
   /** Plans made, and plans found that had been made before. */
@@ -79,6 +89,15 @@ export function setThreads(n: number): void {
 /** How many threads the CPU's work is spread over. */
 export function threads(): number {
   return native.threads()
+}
+
+/**
+ * Measures what figures of kernels are to be judged by, for about a second on the CPU's threads and in this thread;
+ * takes 256 MiB meanwhile. Throws an OutOfMemoryError without them.
+ */
+export function machinePeak(): MachinePeak {
+  native.drain()
+  return JSON.parse(native.machinePeak()) as MachinePeak
 }
 
 export function memory(): MemoryReport {

@@ -38,6 +38,8 @@ export {
   counters,
   type DeviceInfo,
   devices,
+  type MachinePeak,
+  machinePeak,
   memory,
   type MemoryReport,
   setThreads,

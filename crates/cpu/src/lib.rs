@@ -6,5 +6,6 @@ pub mod isa;
 pub mod loops;
 pub mod math;
 pub mod memory;
+pub mod peak;
 pub mod pool;
 pub mod runtime;

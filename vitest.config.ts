@@ -12,7 +12,9 @@ export default defineConfig({
     ],
   },
   test: {
-    include: long ? ['test/long/**/*.test.ts'] : ['test/**/*.test.ts', 'ts/**/*.test.ts', 'scripts/**/*.test.ts'],
+    include: long
+      ? ['test/long/**/*.test.ts']
+      : ['test/**/*.test.ts', 'ts/**/*.test.ts', 'scripts/**/*.test.ts', 'benches/**/*.test.ts'],
     exclude: long ? [] : ['test/long/**'],
     passWithNoTests: long,
     // A process each: a crash in native code then takes down one test file and is reported as its failure.

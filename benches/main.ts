@@ -1,21 +1,26 @@
 /**
- * `npm run bench`: what recording costs, beside a raw native call and PyTorch, and a few op timings. Medians, with
- * quartiles (for ops: the least and the third quartile) in brackets. Options: --json (one line for each case).
+ * `npm run bench`: what recording costs, then the table of cases; with --compare beside PyTorch and NumPy. Options are
+ * in benches/options.ts.
  */
-import { cpus } from 'node:os'
-import { threads } from 'fovea'
-import { opCases } from './ops.ts'
-import { peerCases } from './peers.ts'
-import { recordingCases } from './recording.ts'
-import { show } from './report.ts'
+import { type Options, parseOptions, USAGE } from './options.ts'
 
-const unknown = process.argv.slice(2).filter((argument) => argument !== '--json')
-if (unknown.length > 0) {
-  console.error(`npm run bench takes --json only, not ${unknown.join(' ')}`)
+let options: Options
+try {
+  options = parseOptions(process.argv.slice(2))
+} catch (error) {
+  console.error(`${(error as Error).message}\n\n${USAGE}`)
   process.exit(2)
 }
-const json = process.argv.includes('--json')
+// The engine reads it once, when it is loaded.
+if (options.isa !== null) process.env.FOVEA_ISA = options.isa
 
-if (!json) console.log(`Node ${process.version}, ${cpus()[0]?.model ?? 'unknown processor'}, ${threads()} threads`)
-show('Recording', [...(await recordingCases()), ...peerCases()], json)
-show('Ops', await opCases(), json)
+const { recordings } = await import('./recordings.ts')
+const { peakMemory } = await import('./compare/memory.ts')
+const { tables } = await import('./compare/run.ts')
+
+if (options.memory) {
+  await peakMemory(options)
+} else {
+  if (!options.compare && options.only === null) await recordings(options.json)
+  await tables(options)
+}

@@ -15,6 +15,8 @@ export const BARS: Readonly<Record<Family, { mean: number; each: number }>> = {
 
 /** No goal asks for more than this share of the machine's limit. */
 const LIMIT_SHARE = 0.9
+/** A larger share says that the machine was busy when its limit was measured: then it excuses nothing. */
+const MOST_SHARE = 1.05
 /** Results this much smaller than what is read do not slow the reading. */
 const READING = 16
 
@@ -59,7 +61,7 @@ export function judged(one: Case, result: Result, peak: MachinePeak): Row {
   const { mean, each } = BARS[one.family]
   // A goal's time is the peer's divided by the ratio that is asked for.
   const asksTooMuch = (goal: number) => limit !== null && limit / (peerMs / goal) > LIMIT_SHARE
-  const atLimit = shareOfLimit !== null && shareOfLimit >= LIMIT_SHARE
+  const atLimit = shareOfLimit !== null && shareOfLimit >= LIMIT_SHARE && shareOfLimit <= MOST_SHARE
   return {
     ...result,
     case: one,

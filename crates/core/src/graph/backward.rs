@@ -37,7 +37,7 @@ pub(crate) struct Pass {
     pub(super) grads: FxHashMap<Val, Val>,
     pub(super) request: Request,
     pub(super) create_graph: bool,
-    /// Clones of checkpointed nodes.
+    /// Clones of checkpointed nodes; themselves where they can't be computed again.
     pub(super) clones: FxHashMap<u32, u32>,
     pub(super) clone_region: u32,
     /// Nodes this pass holds a reference to.

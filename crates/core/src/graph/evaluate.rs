@@ -34,6 +34,7 @@ impl Graph {
             }
         }
         if self.pending.is_empty() && missing.is_empty() {
+            self.drop_disposed();
             return Ok(Vec::new());
         }
         self.counters.evaluations += 1;
@@ -97,7 +98,7 @@ impl Graph {
         Ok(())
     }
 
-    /// The segment without what was disposed, preceded by the recipes that must be followed again.
+    /// The segment without what was disposed, and the recipes that must be followed, oldest first.
     fn with_recipes(&self, segment: &[u32], mut stack: Vec<Val>) -> Vec<u32> {
         let live = segment.iter().copied().filter(|&id| !self.node(id).has(flag::REMOVED));
         let mut again: Vec<u32> = Vec::new();
@@ -111,8 +112,12 @@ impl Graph {
                 stack.extend(self.node(id).inputs.iter().filter(|&&v| self.needs_computing(v)));
             }
         }
-        again.sort_unstable_by_key(|&id| self.node(id).seq);
+        let followed = !again.is_empty();
         again.extend(live);
+        if followed {
+            // A recipe may read what is pending.
+            again.sort_unstable_by_key(|&id| self.node(id).seq);
+        }
         again
     }
 

@@ -118,7 +118,7 @@ impl Graph {
         if !node.is_pending() {
             let seq = node.seq;
             self.disposed.push((val.node, seq));
-            if self.pending.is_empty() {
+            if self.pending.is_empty() && self.kept_late.is_empty() {
                 self.drop_disposed();
             }
         } else if node.consumers == 0 {
@@ -131,7 +131,7 @@ impl Graph {
     }
 
     /// Values of disposed nodes that pending work may have needed until now.
-    fn drop_disposed(&mut self) {
+    pub(crate) fn drop_disposed(&mut self) {
         for (id, seq) in std::mem::take(&mut self.disposed) {
             let node = self.node_mut(id);
             if node.seq == seq && !node.has(flag::SAVED) {
@@ -166,7 +166,9 @@ impl Graph {
 
     /// Cuts the edges of every recipe that reads, through any number of steps, a version that has moved on.
     fn drop_stale_recipes(&mut self) {
-        let recipes = std::mem::take(&mut self.recipes);
+        let mut recipes = std::mem::take(&mut self.recipes);
+        // From inputs to consumers; they nearly lie like that.
+        recipes.sort_unstable_by_key(|&(_, seq)| seq);
         let mut stale: Vec<(u32, u64, Arc<str>)> = Vec::new();
         let mut fresh = Vec::new();
         for &(id, seq) in &recipes {

@@ -162,6 +162,8 @@ pub struct Graph {
     pub(crate) numbers: FxHashMap<(u64, u8), Val>,
     /// Numbers and keys made since the last evaluation, which holds a reference to each until then.
     pub(crate) made_numbers: Vec<u32>,
+    /// Nodes recorded as recipes only, with a reference each, while that is how nodes are recorded.
+    pub(crate) recipes_only: Option<Vec<u32>>,
     /// Backward passes in progress; more than one while a custom function differentiates.
     pub(crate) passes: Vec<super::backward::Pass>,
     pub(crate) freed_customs: Vec<u64>,
@@ -213,6 +215,7 @@ impl Graph {
             node_grads: FxHashMap::default(),
             numbers: FxHashMap::default(),
             made_numbers: Vec::new(),
+            recipes_only: None,
             passes: Vec::new(),
             freed_customs: Vec::new(),
             plans: PlanCache::default(),
@@ -320,8 +323,16 @@ impl Graph {
         }
     }
 
-    /// Puts a node into the pending segment, which holds a reference until the next evaluation.
+    /// Puts a node into the pending segment, which holds a reference until the next evaluation. Where recipes only are
+    /// recorded it stays outside: it is computed if something pending reads it.
     pub(crate) fn make_pending(&mut self, id: u32) {
+        if let Some(only) = &mut self.recipes_only {
+            let node = &mut self.nodes[id as usize];
+            node.refs += 1;
+            only.push(id);
+            self.recipes.push((id, node.seq));
+            return;
+        }
         let index = self.pending.len() as u32;
         let small_outside = self.module_depth == 0 && self.internal_depth == 0;
         let node = &mut self.nodes[id as usize];

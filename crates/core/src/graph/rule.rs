@@ -77,22 +77,23 @@ impl Backward<'_> {
     }
 
     /// Differentiates the op through its decomposition: for hand-written kernels, whose backward companions are
-    /// differentiated again this way (S23).
+    /// differentiated again this way (S23). Of the decomposition itself only that is computed which the gradient reads,
+    /// and only that must still be readable (S17).
     pub fn through_decomposition(&mut self) -> Result<()> {
         let Kind::Op(op) = self.build.graph.node(self.node).kind.clone() else { return Ok(()) };
         let create_graph = self.build.graph.grad_enabled;
-        let mut inputs = Vec::with_capacity(self.inputs());
-        for i in 0..self.inputs() {
-            let source = self.input(i);
-            let wanted = self.wants(i);
-            let alias = self.build.graph.alias(source, false);
-            let node = self.build.graph.node_mut(alias.node);
-            node.flags = if wanted { node.flags | flag::REQUIRES_GRAD } else { node.flags & !flag::REQUIRES_GRAD };
-            inputs.push(alias);
-        }
-        let was = std::mem::replace(&mut self.build.graph.grad_enabled, true);
-        let outputs = op.decompose(&mut self.build, &inputs);
-        self.build.graph.grad_enabled = was;
+        let sources: Vec<Val> = (0..self.inputs()).map(|i| self.input(i)).collect();
+        let (inputs, outputs) = self.build.graph.as_recipes(|build| {
+            let mut inputs = Vec::with_capacity(sources.len());
+            for (&source, &wanted) in sources.iter().zip(&self.wants) {
+                let alias = build.graph.alias(source, false);
+                let node = build.graph.node_mut(alias.node);
+                node.flags = if wanted { node.flags | flag::REQUIRES_GRAD } else { node.flags & !flag::REQUIRES_GRAD };
+                inputs.push(alias);
+            }
+            let outputs = build.with_grad(|build| op.decompose(build, &inputs));
+            (inputs, outputs)
+        });
         let outputs =
             outputs?.ok_or_else(|| Error::internal(format!("{} has no decomposition to differentiate", op.name())))?;
         let (roots, cotangents): (Vec<Val>, Vec<Option<Val>>) = outputs
@@ -111,6 +112,22 @@ impl Backward<'_> {
             self.results[i] = grad;
         }
         Ok(())
+    }
+}
+
+impl Graph {
+    /// Runs `body` with recipes recorded in place of pending nodes: inputs need not be readable, and a value is computed
+    /// only if something pending comes to read it, which is checked when that is recorded. The pass in progress holds
+    /// them.
+    fn as_recipes<T>(&mut self, body: impl FnOnce(&mut Build<'_>) -> T) -> T {
+        let outer = self.recipes_only.replace(Vec::new());
+        let result = body(&mut Build { graph: self });
+        let only = std::mem::replace(&mut self.recipes_only, outer).unwrap_or_default();
+        match self.passes.last_mut() {
+            Some(pass) => pass.held.extend(only),
+            None => only.into_iter().for_each(|id| self.release_node(id)),
+        }
+        result
     }
 }
 
@@ -148,10 +165,11 @@ impl Build<'_> {
     }
 
     /// `val` as a fresh value that requires a gradient, to differentiate towards.
-    pub fn as_variable(&mut self, val: Val) -> Val {
+    pub fn as_variable(&mut self, val: Val) -> Result<Val> {
+        self.graph.check_readable(val)?;
         let alias = self.graph.alias(val, false);
         self.graph.node_mut(alias.node).flags |= flag::REQUIRES_GRAD;
-        alias
+        Ok(alias)
     }
 }
 
@@ -172,7 +190,14 @@ impl Graph {
         let (kind, types, key) = (node.kind.clone(), node.types.clone(), node.key);
         let (device, flags) = (node.device, node.flags & flag::REQUIRES_GRAD);
         let inputs: SmallVec<[Val; 3]> = node.inputs.clone();
-        let inputs = inputs.into_iter().map(|v| self.recomputed(v, region)).collect();
+        let inputs: SmallVec<[Val; 3]> = inputs.into_iter().map(|v| self.recomputed(v, region)).collect();
+        if self.recipes_only.is_none() && inputs.iter().any(|&v| self.check_readable(v).is_err()) {
+            // It can't be computed again; whoever reads it gets its value if that is there, else the error.
+            if let Some(pass) = self.passes.last_mut() {
+                pass.clones.insert(val.node, val.node);
+            }
+            return val;
+        }
         let mut clone = self.new_node(kind, inputs, types, key);
         clone.device = device;
         clone.flags = flags;

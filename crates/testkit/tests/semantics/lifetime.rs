@@ -1,9 +1,10 @@
 //! S16–S18: handles, dispose, failures.
 
 use super::{MANY, descend, loss_of, numbers, session};
-use fovea_core::graph::Job;
+use fovea_core::graph::{Job, Val};
 use fovea_core::scalar::Prim;
 use fovea_core::{DType, ErrorKind, Result};
+use fovea_ops::pooling::MaxPool2dBackward;
 use fovea_testkit::session::run_jobs;
 use fovea_testkit::{Reference, Session};
 
@@ -153,6 +154,78 @@ fn s17_disposing_a_value_leaves_what_backward_has_saved() {
         grads[0].map_or(Ok(vec![]), |g| s.read(g))
     };
     assert_eq!(gradient(true).unwrap(), gradient(false).unwrap());
+}
+
+/// `max_pool2d_backward` is linear in g, so its gradient, through the decomposition, reads the indices only.
+#[test]
+fn s17_a_gradient_through_a_decomposition_needs_no_disposed_value_that_it_does_not_read() {
+    let gradient = |dispose: fn(&mut Session, Val, Val)| -> Result<(Vec<f64>, u64)> {
+        let mut s = session();
+        s.fusion = false;
+        s.module_depth = 1;
+        let g = s.parameter([2, 3, 3], &numbers(18))?;
+        let places: Vec<f64> = (0..18).map(|i| (i % 16) as f64).collect();
+        let indices = s.leaf(DType::I32, [2, 3, 3], &places)?;
+        let pooled = s.apply(MaxPool2dBackward { input_size: [4, 4] }, &[g, indices])?;
+        let y = s.map(&[pooled], |v| v[0].tanh())?;
+        let loss = s.sum(y)?;
+        s.read(loss)?;
+        dispose(&mut s, g, indices);
+        let grads = s.grad(&[loss], &[None], &[g], false)?;
+        let steps = s.counters.steps;
+        let grad = grads[0].map_or(Ok(vec![]), |g| s.read(g))?;
+        Ok((grad, s.counters.steps - steps))
+    };
+    let whole = gradient(|_, _, _| {}).unwrap();
+    assert_eq!(gradient(|s, g, _| s.graph.dispose(g)).unwrap(), whole);
+    let error = gradient(|s, _, indices| s.graph.dispose(indices)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Disposed);
+}
+
+#[test]
+fn s17_a_region_that_needs_a_disposed_value_can_not_be_computed_again() {
+    for dispose in [false, true] {
+        let mut s = session();
+        s.module_depth = 1;
+        let w = s.parameter([MANY], &numbers(MANY)).unwrap();
+        let x = s.leaf(DType::F32, [MANY], &numbers(MANY)).unwrap();
+        s.region = s.next_region;
+        s.next_region += 1;
+        let y = s.mul(w, x).unwrap();
+        let mut inner = s.map(&[y], |v| v[0].unary(Prim::Sin)).unwrap();
+        // As many paths to the disposed value as would take forever one by one.
+        for _ in 0..64 {
+            inner = s.mul(inner, inner).unwrap();
+        }
+        s.region = 0;
+        let loss = s.sum(inner).unwrap();
+        s.read(loss).unwrap();
+        if dispose {
+            s.dispose(x);
+        }
+        let grads = s.grad(&[loss], &[None], &[w], false);
+        match dispose {
+            true => assert_eq!(grads.unwrap_err().kind(), ErrorKind::Disposed),
+            false => assert_eq!(s.read(grads.unwrap()[0].unwrap()).unwrap().len(), MANY),
+        }
+        s.run(&[]).unwrap();
+    }
+}
+
+#[test]
+fn s17_a_value_kept_late_is_pending_work_that_completes() {
+    let mut s = session();
+    s.module_depth = 1;
+    let x = s.leaf(DType::F32, [MANY], &numbers(MANY)).unwrap();
+    let y = s.scale(x, 2.0).unwrap();
+    let top = s.scale(y, 2.0).unwrap();
+    s.read(top).unwrap();
+    s.keep(y).unwrap();
+    s.dispose(x);
+    let doubled: Vec<f64> = numbers(MANY).iter().map(|v| v * 2.0).collect();
+    assert_eq!(s.read(top).unwrap().len(), MANY);
+    assert_eq!(s.read(y).unwrap(), doubled);
+    assert_eq!(s.value_bytes(), 8 * MANY as i64, "the leaf's memory has gone");
 }
 
 /// Two variables updated by one evaluation that fails after `steps` steps; returns what they hold then.

@@ -153,7 +153,7 @@ impl Image {
         let (channel_count, channel_stride) =
             channels.map_or((1, 1), |(d, i)| (sizes(i), access.dims[d].coefficients[i] * access.dims[d].stride));
         // Pixels a multiple of 512 bytes apart would share few sets of the cache.
-        let pixel = if channel_count * element % 512 == 0 { channel_count + 16 } else { channel_count };
+        let pixel = if (channel_count * element).is_multiple_of(512) { channel_count + 16 } else { channel_count };
         let line = (width.reach(0, width.positions).1 * pixel).next_multiple_of(16);
         let axis = |i: usize| {
             let stride = if channels.is_some_and(|c| c.1 == i) {

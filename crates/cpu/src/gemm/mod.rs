@@ -1,4 +1,7 @@
-//! The packed GEMM engine: contractions over strided operands, with virtual im2col.
+//! The GEMM engine: contractions over strided operands.
+//!
+//! Panels of both operands are packed, with virtual im2col where they are read by windows; or the broadcast operand is
+//! read in place from boxes of padded, channels-last images (see [`image`]), whichever costs less by a rough count.
 //!
 //! **Bits (S13).** Each element of the result is summed from the first to the last term of the sum in blocks of
 //! [`KC`](kernel::KC); inside a block one multiply-add follows the other, starting from zero, and the blocks' sums are

@@ -222,7 +222,7 @@ impl Graph {
                     reuse: self.reuse,
                     merge: true,
                     max_slots: runtime.max_slots(),
-                    channels_last: runtime.channels_last(),
+                    channels_last: self.channels_last && runtime.channels_last(),
                 };
                 let plan = Arc::new(make_plan(self.to_segment(&encoded), options)?);
                 self.counters.plans_made += 1;

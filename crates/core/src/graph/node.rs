@@ -190,6 +190,8 @@ pub struct Graph {
     pub fusion: bool,
     /// Whether buffers are shared and taken over (`FOVEA_PLAN_REUSE=0` switches it off).
     pub reuse: bool,
+    /// Whether images lie channels-last inside plans where the runtime gains from it.
+    pub channels_last: bool,
     /// State of the random generator: seed and offset.
     pub random: (u64, u64),
     pub(crate) random_taken: bool,
@@ -234,6 +236,7 @@ impl Graph {
             default_device: Device::Cpu,
             fusion: true,
             reuse: true,
+            channels_last: true,
             random: (0, 0),
             random_taken: false,
         }

@@ -21,6 +21,8 @@ pub(super) struct Emitter<'a> {
     pub groups: &'a Groups,
     pub options: PlanOptions,
     pub plan: Plan,
+    /// The node that is being emitted.
+    pub node: u32,
     /// Where values that have been placed lie.
     pub places: FxHashMap<Source, View>,
 }
@@ -31,8 +33,12 @@ pub(crate) fn emit(segment: &Segment, merged: &Merged, groups: &Groups, options:
     for (i, external) in segment.externals.iter().enumerate() {
         plan.slots.push(Slot { dtype: external.dtype, elements: external.layout.end(), home: Home::External(i) });
     }
-    let mut emitter = Emitter { segment, merged, groups, options, plan, places: FxHashMap::default() };
+    let mut emitter = Emitter { segment, merged, groups, options, plan, node: 0, places: FxHashMap::default() };
     for unit in &groups.units {
+        emitter.node = match unit {
+            Unit::Loop { members, .. } => members.first().copied().unwrap_or(0),
+            Unit::Single(i) => *i,
+        };
         match unit {
             Unit::Loop { shape, members } => emitter.emit_loop(*shape, members)?,
             Unit::Single(i) => emitter.emit_single(*i as usize)?,
@@ -52,6 +58,7 @@ impl Emitter<'_> {
     pub fn push(&mut self, step: Step, label: String) {
         self.plan.steps.push(step);
         self.plan.labels.push(label);
+        self.plan.origins.push(self.node);
     }
 
     pub fn name(&self, node: usize) -> &'static str {
@@ -217,6 +224,7 @@ impl Emitter<'_> {
         let mut copies: FxHashMap<Source, View> = FxHashMap::default();
         for i in 0..self.merged.wanted.len() {
             let (node, out, source) = self.merged.wanted[i];
+            self.node = node;
             let ty = self.segment.nodes[node as usize].types[out as usize];
             let mut view = match copies.get(&source) {
                 Some(&copy) => copy,

@@ -181,7 +181,7 @@ impl Case {
             }
             values[at].to()
         };
-        for _ in 0..self.c.multiply_adds() {
+        for _ in 0..self.c.loops.iter().map(|l| l.size).product() {
             let term = read(a, &self.c.a, &self.a, &index) * read(b, &self.c.b, &self.b, &index);
             let at = self.c.out.iter().fold(0, |at, &l| at * self.c.loops[l].size + index[l]);
             out[at].0 += term;

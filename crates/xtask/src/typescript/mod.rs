@@ -7,7 +7,7 @@
 mod call;
 mod signature;
 
-use fovea_core::attributes::AttrSchema;
+use fovea_core::attributes::{AttrSchema, camel};
 use fovea_core::dtype::DType;
 use fovea_core::op::{InputSchema, OpDef, TensorType};
 use signature::Signature;
@@ -97,23 +97,6 @@ const METHODS: &[&str] = &[
 ];
 
 const HEADER: &str = "// Written by `npm run generate` from the op list; edits are overwritten.\n";
-
-/// `conv2d` for `conv2d`, `logSoftmax` for `log_softmax`.
-pub fn camel(name: &str) -> String {
-    let mut out = String::new();
-    let mut upper = false;
-    for c in name.chars() {
-        match c {
-            '_' if !out.is_empty() => upper = true,
-            c if upper => {
-                out.extend(c.to_uppercase());
-                upper = false;
-            }
-            c => out.push(c),
-        }
-    }
-    out
-}
 
 /// `LogSoftmax` for `log_softmax`.
 fn pascal(name: &str) -> String {

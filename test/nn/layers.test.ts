@@ -1,6 +1,6 @@
-/** Layers and losses against PyTorch; the cases are those of test/reference/nn.py. */
+/** Layers against PyTorch; the cases are those of test/reference/nn.py. */
 import { describe, expect, test } from 'vitest'
-import { F, nn, type Tensor } from 'fovea'
+import { nn, type Tensor } from 'fovea'
 import { expectClose, fixtures, given, type LayerCase } from '../reference/fixtures.ts'
 
 type Layer = nn.Module<[Tensor], Tensor>
@@ -30,20 +30,5 @@ describe(`layers agree with PyTorch ${fixtures.torch}`, () => {
     const state = layer.stateDict()
     expect(Object.keys(state).toSorted()).toEqual(Object.keys(c.after).toSorted())
     for (const [name, value] of Object.entries(c.after)) expectClose(state[name]!, value, name)
-  })
-})
-
-describe(`losses agree with PyTorch ${fixtures.torch}`, () => {
-  const functions = F as unknown as Record<string, (x: Tensor, target: Tensor, options: object) => Tensor>
-  const all = fixtures.losses.map((c, i) => {
-    return [`${called(c.loss, [...Object.keys(c.tensors), c.options])} (${i})`, c] as const
-  })
-  test.each(all)('%s', (_, c) => {
-    const x = given(c.prediction, 'f32', true)
-    const tensors = Object.fromEntries(Object.entries(c.tensors).map(([name, value]) => [name, given(value)]))
-    const y = functions[c.loss]!(x, given(c.target, c.integers ? 'i32' : 'f32'), { ...c.options, ...tensors })
-    expectClose(y, c.output, 'the loss')
-    y.sum().backward()
-    expectClose(x.grad!, c.gradient, 'the gradient')
   })
 })

@@ -23,13 +23,13 @@ export interface LayerCase {
 
 export interface LossCase {
   loss: string
-  prediction: Stored
-  target: Stored
-  integers: boolean
+  module: string | null
+  inputs: Stored[]
+  integers: boolean[]
   tensors: Record<string, Stored>
   options: Record<string, unknown>
   output: Stored
-  gradient: Stored
+  gradients: (Stored | null)[]
 }
 
 export interface OptimizerCase {
@@ -55,6 +55,12 @@ export interface Fixtures {
   torch: string
   seed: number
   layers: LayerCase[]
+}
+
+export interface LossFixtures {
+  torch: string
+  torchvision: string
+  seed: number
   losses: LossCase[]
 }
 
@@ -69,6 +75,7 @@ export interface OptimFixtures {
 const load = <T>(name: string) => JSON.parse(readFileSync(new URL(name, import.meta.url), 'utf8')) as T
 
 export const fixtures = load<Fixtures>('nn.json')
+export const lossFixtures = load<LossFixtures>('losses.json')
 export const optimFixtures = load<OptimFixtures>('optim.json')
 
 /** A stored tensor as a leaf. */

@@ -1,4 +1,4 @@
-"""Writes nn.json: layers and losses as PyTorch computes them, in f32.
+"""Writes nn.json: layers as PyTorch computes them, in f32.
 
     python test/reference/nn.py
 
@@ -7,7 +7,6 @@ Running the tests needs only the JSON file.
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from stored import array, state, write
 
@@ -92,65 +91,5 @@ def layers():
     return cases
 
 
-def losses():
-    logits = torch.randn(4, 5)
-    classes = torch.tensor([1, 0, 4, 2])
-    dense = torch.randn(2, 5, 3)
-    dense_classes = torch.tensor([[1, 0, 3], [4, 3, 2]])
-    weight = torch.rand(5) + 0.5
-    scores, targets = torch.randn(3, 4) * 3, torch.rand(3, 4)
-    element, positive = torch.rand(3, 4), torch.rand(4) + 0.5
-    cases = []
-
-    def add(name, fn, prediction, target, options, torch_options):
-        for reduction in ["mean", "sum", "none"]:
-            x = prediction.clone().requires_grad_()
-            y = fn(x, target, reduction=reduction, **torch_options)
-            y.sum().backward()
-            cases.append(
-                {
-                    "loss": name,
-                    "prediction": array(prediction),
-                    "target": array(target),
-                    "integers": not target.dtype.is_floating_point,
-                    "tensors": {k: array(v) for k, v in options.items() if isinstance(v, torch.Tensor)},
-                    "options": {k: v for k, v in options.items() if not isinstance(v, torch.Tensor)}
-                    | {"reduction": reduction},
-                    "output": array(y),
-                    "gradient": array(x.grad),
-                }
-            )
-
-    add("crossEntropy", F.cross_entropy, logits, classes, {}, {})
-    add("crossEntropy", F.cross_entropy, dense, dense_classes, {"weight": weight}, {"weight": weight})
-    options = {"ignoreIndex": 3, "labelSmoothing": 0.1, "weight": weight}
-    torch_options = {"ignore_index": 3, "label_smoothing": 0.1, "weight": weight}
-    add("crossEntropy", F.cross_entropy, dense, dense_classes, options, torch_options)
-    log = F.log_softmax(dense, 1)
-    add("nllLoss", F.nll_loss, F.log_softmax(logits, 1), classes, {}, {})
-    add(
-        "nllLoss",
-        F.nll_loss,
-        log,
-        dense_classes,
-        {"weight": weight, "ignoreIndex": 3},
-        {"weight": weight, "ignore_index": 3},
-    )
-    add("mseLoss", F.mse_loss, scores, targets, {}, {})
-    add("l1Loss", F.l1_loss, scores, targets, {}, {})
-    bce = F.binary_cross_entropy_with_logits
-    add("bceWithLogits", bce, scores, targets, {}, {})
-    add(
-        "bceWithLogits",
-        bce,
-        scores,
-        targets,
-        {"weight": element, "posWeight": positive},
-        {"weight": element, "pos_weight": positive},
-    )
-    return cases
-
-
 torch.manual_seed(SEED)
-torch_version = torch.__version__.split("+")[0]
-write(__file__, {"torch": torch_version, "seed": SEED, "layers": layers(), "losses": losses()})
+write(__file__, {"torch": torch.__version__.split("+")[0], "seed": SEED, "layers": layers()})

@@ -1,7 +1,7 @@
 /** What modules, optimizers and starting values do beyond their formulas. */
 import { describe, expect, test } from 'vitest'
 import { F, manualSeed, nn, optim, ones, randn, tensor, withSeed, zeros, type Tensor } from 'fovea'
-import { convNet, counted, failure, numbers, sameBits } from '../engine.ts'
+import { convNet, numbers, sameBits } from '../engine.ts'
 
 describe('state dicts', () => {
   test('keys are those of PyTorch, buffers included', () => {
@@ -189,92 +189,6 @@ describe('starting values', () => {
   test('the same seed gives the same model', () => {
     const make = () => withSeed(3, () => convNet().parameters().flatMap(numbers))
     expect(make()).toEqual(make())
-  })
-})
-
-describe('optimizers', () => {
-  test('groups have hyperparameters of their own', async () => {
-    const [a, b] = [new nn.Parameter([1]), new nn.Parameter([1])]
-    const optimizer = new optim.SGD([{ parameters: [a], lr: 0.5 }, { parameters: [b] }], { lr: 0.1 })
-    a.add(b).sum().backward()
-    await optimizer.step()
-    expect([numbers(a)[0], numbers(b)[0]]).toEqual([0.5, Math.fround(0.9)])
-  })
-
-  test('parameters without a gradient stay as they are, whatever the weight decay', async () => {
-    const [a, b] = [new nn.Parameter([1]), new nn.Parameter([1])]
-    const optimizer = new optim.AdamW([a, b], { lr: 0.1, weightDecay: 0.5 })
-    a.mul(2).sum().backward()
-    await optimizer.step()
-    expect(numbers(a)).not.toEqual([1])
-    expect(numbers(b)).toEqual([1])
-  })
-
-  const makers: [string, (p: nn.Parameter[]) => optim.Optimizer<never>][] = [
-    ['SGD', (p) => new optim.SGD(p, { lr: 0.1, momentum: 0.9 }) as never],
-    ['Adam', (p) => new optim.Adam(p, { lr: 0.1 }) as never],
-    ['AdamW', (p) => new optim.AdamW(p, { lr: 0.1 }) as never],
-  ]
-  test.each(makers)('%s goes on from its state dict as if it had never stopped', async (_, make) => {
-    const steps = async (p: nn.Parameter, optimizer: optim.Optimizer<never>, count: number) => {
-      for (let i = 0; i < count; i++) {
-        optimizer.zeroGrad()
-        p.square().mul(p).sum().backward()
-        await optimizer.step()
-      }
-    }
-    const whole = new nn.Parameter([1, -2])
-    await steps(whole, make([whole]), 6)
-    const first = new nn.Parameter([1, -2])
-    const before = make([first])
-    await steps(first, before, 3)
-    const second = new nn.Parameter(first.detach())
-    const after = make([second])
-    after.loadStateDict(before.stateDict())
-    await steps(first, before, 1) // must not reach the state that was taken over
-    await steps(second, after, 3)
-    expect(numbers(second)).toEqual(numbers(whole))
-  })
-
-  test('clipGradNorm gives the norm before and leaves small gradients alone', () => {
-    const [a, b] = [new nn.Parameter([1, 1]), new nn.Parameter([1])]
-    const gradients = (max: number) => {
-      a.grad = b.grad = null
-      a.mul(tensor([3, 0]))
-        .sum()
-        .add(b.mul(4).sum())
-        .backward()
-      const norm = optim.clipGradNorm([a, b], max).itemSync()
-      return [norm, ...numbers(a.grad!), ...numbers(b.grad!)]
-    }
-    expect(gradients(10)).toEqual([5, 3, 0, 4])
-    const clipped = gradients(1)
-    ;[5, 0.6, 0, 0.8].forEach((v, i) => expect(clipped[i]).toBeCloseTo(v, 5))
-  })
-
-  test('clipGradValue limits every element', () => {
-    const a = new nn.Parameter([1, 1, 1])
-    a.mul(tensor([5, -5, 0.5]))
-      .sum()
-      .backward()
-    optim.clipGradValue([a], 1)
-    expect(numbers(a.grad!)).toEqual([1, -1, 0.5])
-  })
-
-  test('a step without any gradient changes nothing', async () => {
-    const model = convNet()
-    const before = model.parameters().flatMap(numbers)
-    const work = await counted(() => new optim.Adam(model).step())
-    expect(work.kernels).toBe(0)
-    expect(model.parameters().flatMap(numbers)).toEqual(before)
-  })
-
-  test('hyperparameters out of range are refused when they are set and when they are used', () => {
-    const p = new nn.Parameter([1])
-    expect(() => new optim.Adam([p], { betas: [0.9, 1] })).toThrow(/betas\[1\]/)
-    const optimizer = new optim.SGD([p], { lr: 0.1 })
-    optimizer.groups[0]!.lr = NaN
-    expect(failure(() => void optimizer.step()).message).toMatch(/lr must be a finite number/)
   })
 })
 

@@ -1,4 +1,4 @@
-/** What test/reference/nn.py wrote, and how numbers are compared with it. */
+/** What the scripts in test/reference wrote, and how numbers are compared with it. */
 import { readFileSync } from 'node:fs'
 import { tensor, type DType, type Tensor } from 'fovea'
 import { expect } from 'vitest'
@@ -23,28 +23,31 @@ export interface LayerCase {
 
 export interface LossCase {
   loss: string
-  prediction: Stored
-  target: Stored
-  integers: boolean
+  module: string | null
+  inputs: Stored[]
+  integers: boolean[]
   tensors: Record<string, Stored>
   options: Record<string, unknown>
   output: Stored
-  gradient: Stored
+  gradients: (Stored | null)[]
 }
 
 export interface OptimizerCase {
-  optimizer: 'SGD' | 'Adam' | 'AdamW'
+  optimizer: string
   options: Record<string, unknown>
-  clip: number | null
+  clip: [kind: 'norm' | 'value', max: number, normType: number | 'Infinity' | null] | null
+  groups: Record<string, unknown>[] | null
   losses: number[]
   after: Record<string, Stored>
 }
 
 export interface ScheduleCase {
-  schedule: 'StepLR' | 'CosineAnnealingLR' | 'OneCycleLR'
+  schedule: string
   options: Record<string, unknown>
-  optimizer: 'SGD' | 'AdamW'
+  optimizer: string
   optimizerOptions: Record<string, unknown>
+  metrics: number[] | null
+  schedules: [name: string, options: Record<string, unknown>][] | null
   rows: [lr: number, momentum: number][]
 }
 
@@ -52,12 +55,28 @@ export interface Fixtures {
   torch: string
   seed: number
   layers: LayerCase[]
+}
+
+export interface LossFixtures {
+  torch: string
+  torchvision: string
+  seed: number
   losses: LossCase[]
+}
+
+export interface OptimFixtures {
+  torch: string
+  timm: string
+  seed: number
   optimizers: { x: Stored; target: Stored; initial: Record<string, Stored>; cases: OptimizerCase[] }
   schedules: ScheduleCase[]
 }
 
-export const fixtures = JSON.parse(readFileSync(new URL('nn.json', import.meta.url), 'utf8')) as Fixtures
+const load = <T>(name: string) => JSON.parse(readFileSync(new URL(name, import.meta.url), 'utf8')) as T
+
+export const fixtures = load<Fixtures>('nn.json')
+export const lossFixtures = load<LossFixtures>('losses.json')
+export const optimFixtures = load<OptimFixtures>('optim.json')
 
 /** A stored tensor as a leaf. */
 export function given({ shape, data }: Stored, dtype: DType = 'f32', requiresGrad = false): Tensor {

@@ -15,18 +15,8 @@ import type { Variable } from '../tensor/variable.ts'
 export type Pair = number | readonly [height: number, width: number]
 
 export * from '../generated/ops.ts'
-export {
-  bceWithLogits,
-  type BceOptions,
-  crossEntropy,
-  type CrossEntropyOptions,
-  l1Loss,
-  type LossOptions,
-  mseLoss,
-  nllLoss,
-  type NllOptions,
-  type Reduction,
-} from './losses.ts'
+export * from './loss/index.ts'
+export { crossEntropy, type CrossEntropyOptions } from './loss/index.ts'
 export { flatten, logsumexp, norm, squeeze, stack, std, transpose, unsqueeze } from '../tensor/compose.ts'
 
 /** x weightᵀ + bias: [..., in] by [out, in]. */

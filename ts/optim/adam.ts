@@ -1,11 +1,19 @@
-import { add, div, mul, sqrt, square, sub } from '../generated/ops.ts'
+import { add, div, maximum, mul, sqrt, square, sub } from '../generated/ops.ts'
 import { refuse } from '../native/errors.ts'
 import { distinct } from '../native/write.ts'
 import type { Parameter } from '../nn/parameter.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-import { moment, Optimizer, type ParameterGroup, type ParameterState, type Target, within } from './optimizer.ts'
+import {
+  moment,
+  Optimizer,
+  type OptimizerOptions,
+  type ParameterGroup,
+  type ParameterState,
+  type Target,
+  within,
+} from './optimizer.ts'
 
-export interface AdamOptions {
+export interface AdamOptions extends OptimizerOptions {
   /** Default 1e-3. */
   lr: number
   /** Decay of the means of gradients and of their squares. Default [0.9, 0.999]. */
@@ -14,10 +22,14 @@ export interface AdamOptions {
   eps: number
   /** Default 0; 0.01 in AdamW. */
   weightDecay: number
+  /** Whether the largest mean square so far takes its place (Reddi et al. 2018). Default false. */
+  amsgrad: boolean
 }
 
-/** The update from the two moments: lr (m / (1 - β₁ᵗ)) / (√(v / (1 - β₂ᵗ)) + eps). */
-function change(p: Parameter, g: Tensor, { lr, betas, eps }: AdamOptions, state: ParameterState): Tensor {
+const DEFAULTS: AdamOptions = { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weightDecay: 0, amsgrad: false }
+
+/** The means of gradients and of their squares, m += (1 - β₁) (g - m) and v = β₂ v + (1 - β₂) g², moved on by g. */
+export function moments(p: Parameter, g: Tensor, betas: readonly [number, number], state: ParameterState) {
   const [beta1, beta2] = betas
   const mean = moment(state, 'exp_avg', p)
   const meanSquare = moment(state, 'exp_avg_sq', p)
@@ -25,13 +37,34 @@ function change(p: Parameter, g: Tensor, { lr, betas, eps }: AdamOptions, state:
   const v = add(mul(meanSquare, distinct(beta2)), mul(square(g), distinct(1 - beta2)))
   mean.assign(m)
   meanSquare.assign(v)
-  const root = Math.sqrt(1 - beta2 ** state.step)
-  const denominator = add(div(sqrt(v), distinct(root)), distinct(eps))
-  return mul(div(m, denominator), distinct(lr / (1 - beta1 ** state.step)))
+  return { m, v }
 }
 
-function check(op: string, { lr, betas, eps, weightDecay }: AdamOptions): void {
-  within(op, 'lr', lr, 0)
+/** The update from the two moments: lr (m / (1 - β₁ᵗ)) / (√(v / (1 - β₂ᵗ)) + eps). */
+function change(p: Parameter, g: Tensor, options: AdamOptions, state: ParameterState): Tensor {
+  const { lr, betas, eps, amsgrad } = options
+  const { m, v } = moments(p, g, betas, state)
+  const root = Math.sqrt(1 - betas[1] ** state.step)
+  const spread = amsgrad ? largest(p, v, state) : v
+  const denominator = add(div(sqrt(spread), distinct(root)), distinct(eps))
+  return mul(div(m, denominator), distinct(lr / (1 - betas[0] ** state.step)))
+}
+
+/** The largest v that the parameter has seen. */
+function largest(p: Parameter, v: Tensor, state: ParameterState): Tensor {
+  const variable = moment(state, 'max_exp_avg_sq', p)
+  const most = maximum(variable, v)
+  variable.assign(most)
+  return most
+}
+
+function check(op: string, options: AdamOptions): void {
+  checkMoments(op, options)
+  if (typeof options.amsgrad !== 'boolean') refuse(op, 'amsgrad', 'a boolean', options.amsgrad)
+}
+
+export function checkMoments(op: string, options: Pick<AdamOptions, 'betas' | 'eps' | 'weightDecay'>): void {
+  const { betas, eps, weightDecay } = options
   within(op, 'eps', eps, 0)
   within(op, 'weightDecay', weightDecay, 0)
   if (!Array.isArray(betas) || betas.length !== 2) refuse(op, 'betas', 'two numbers', betas)
@@ -42,7 +75,7 @@ function check(op: string, { lr, betas, eps, weightDecay }: AdamOptions): void {
 /** Adam, as PyTorch's; weight decay is added to the gradient. Kingma and Ba 2015, https://arxiv.org/abs/1412.6980 */
 export class Adam extends Optimizer<AdamOptions> {
   constructor(target: Target<AdamOptions>, options: Partial<AdamOptions> = {}) {
-    super(target, { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weightDecay: 0, ...options })
+    super(target, { ...DEFAULTS, ...options })
   }
 
   override _check(group: ParameterGroup<AdamOptions>): void {
@@ -62,7 +95,7 @@ export class Adam extends Optimizer<AdamOptions> {
  */
 export class AdamW extends Optimizer<AdamOptions> {
   constructor(target: Target<AdamOptions>, options: Partial<AdamOptions> = {}) {
-    super(target, { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weightDecay: 1e-2, ...options })
+    super(target, { ...DEFAULTS, weightDecay: 1e-2, ...options })
   }
 
   override _check(group: ParameterGroup<AdamOptions>): void {

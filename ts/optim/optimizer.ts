@@ -1,16 +1,30 @@
 /** What all optimizers share: groups of parameters, state, and the step. */
+import { div, neg } from '../generated/ops.ts'
 import { native } from '../native/addon.ts'
-import { ArgumentError, refuse } from '../native/errors.ts'
+import { ArgumentError, refuse, ShapeError } from '../native/errors.ts'
 import { isTensor } from '../native/record.ts'
 import { allocate } from '../native/types.ts'
 import { leaf } from '../tensor/create.ts'
+import { sameShape } from '../tensor/structure.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { Variable } from '../tensor/variable.ts'
 import type { AnyModule } from '../nn/module.ts'
 import type { Parameter } from '../nn/parameter.ts'
 
+/** Hyperparameters that every optimizer has. */
+export interface OptimizerOptions {
+  /** The learning rate. */
+  lr: number
+  /** Whether steps go up the gradient. Default false. */
+  maximize?: boolean
+}
+
 /** Parameters and the hyperparameters they are trained with; these may be changed between steps. */
-export type ParameterGroup<Options> = Options & { parameters: Parameter[] }
+export type ParameterGroup<Options> = Options & {
+  parameters: Parameter[]
+  /** The learning rate that schedules start from; they set it. */
+  initialLr?: number
+}
 
 /** What an optimizer trains: a model, parameters, or groups with hyperparameters of their own. */
 export type Target<Options> =
@@ -69,22 +83,24 @@ export function internally<T>(work: () => T): T {
 const isModel = (target: object): target is AnyModule =>
   'parameters' in target && typeof (target as AnyModule).parameters === 'function'
 
-function listOf(source: Iterable<Parameter> | AnyModule, op: string, argument: string): Parameter[] {
+/** The parameters of a model or list, checked. */
+export function listOf(source: Iterable<Parameter> | AnyModule, op: string, argument: string): Parameter[] {
   if (typeof source !== 'object' || source === null) refuse(op, argument, 'a model or parameters', source)
   const list = isModel(source) ? source.parameters() : [...source]
   list.forEach((p: unknown, i) => void (p instanceof Variable || refuse(op, `${argument}[${i}]`, 'a Parameter', p)))
   return list
 }
 
-export abstract class Optimizer<Options extends object> {
+export abstract class Optimizer<Options extends OptimizerOptions> {
   readonly groups: ParameterGroup<Options>[]
+  readonly #defaults: Options
   readonly #states = new Map<Parameter, ParameterState>()
 
   constructor(target: Target<Options>, defaults: Options) {
     const op = new.target.name
+    this.#defaults = defaults
     this.groups = this.#group(target, defaults, op)
-    const all = this.groups.flatMap((group) => group.parameters)
-    if (all.length === 0) {
+    if (this.groups.every((group) => group.parameters.length === 0)) {
       throw new ArgumentError(`${op}: there are no parameters to train`, {
         op,
         argument: 'parameters',
@@ -92,10 +108,33 @@ export abstract class Optimizer<Options extends object> {
         received: 'none',
       })
     }
+    this.#check(this.groups)
+  }
+
+  /** Trains more parameters, with hyperparameters of their own where they are given. */
+  addGroup(group: Partial<Options> & { parameters: Iterable<Parameter> | AnyModule }): void {
+    if (typeof group !== 'object' || group === null) refuse(this.constructor.name, 'group', 'a group', group)
+    const parameters = listOf(group.parameters, this.constructor.name, 'group.parameters')
+    const added: ParameterGroup<Options> = { ...this.#defaults, ...group, parameters }
+    this.#check([...this.groups, added])
+    this.groups.push(added)
+  }
+
+  /** Refuses groups that share a parameter and hyperparameters out of their range. */
+  #check(groups: ParameterGroup<Options>[]): void {
+    const op = this.constructor.name
+    const all = groups.flatMap((group) => group.parameters)
     if (new Set(all).size !== all.length) {
       throw new ArgumentError(`${op}: a parameter is given twice`, { op, argument: 'parameters' })
     }
-    for (const group of this.groups) this._check(group)
+    for (const group of groups) this.#checkGroup(group)
+  }
+
+  #checkGroup(group: ParameterGroup<Options>): void {
+    const { lr, maximize = false } = group
+    within(this.constructor.name, 'lr', lr, 0)
+    if (typeof maximize !== 'boolean') refuse(this.constructor.name, 'maximize', 'a boolean', maximize)
+    this._check(group)
   }
 
   #group(target: Target<Options>, defaults: Options, op: string): ParameterGroup<Options>[] {
@@ -115,21 +154,26 @@ export abstract class Optimizer<Options extends object> {
   /** @internal Records the new value of one parameter. */
   abstract _update(parameter: Parameter, gradient: Tensor, group: ParameterGroup<Options>, state: ParameterState): void
 
+  /** @internal What every gradient of a step is divided by, for optimizers that look at all of them first. */
+  _divisor(_gradients: readonly Tensor[]): Tensor | null {
+    return null
+  }
+
   /**
    * Updates every parameter that has a gradient and evaluates. It may go unawaited; the third such step waits for the
    * first. Its error reaches whoever awaits it, otherwise the next call into the library.
    */
   step(): Promise<void> {
+    for (const group of this.groups) this.#checkGroup(group)
     internally(() => {
-      for (const group of this.groups) {
-        this._check(group)
-        for (const parameter of group.parameters) {
-          const gradient = parameter.grad
-          if (gradient === null) continue
-          const state = this.#stateOf(parameter)
-          state.step++
-          this._update(parameter, gradient, group, state)
-        }
+      const all = this.groups.flatMap((group) => group.parameters.map((p) => [p, p.grad, group] as const))
+      const work = all.filter((entry): entry is [Parameter, Tensor, ParameterGroup<Options>] => entry[1] !== null)
+      const divisor = this._divisor(work.map(([, gradient]) => gradient))
+      for (const [parameter, gradient, group] of work) {
+        const state = this.#stateOf(parameter)
+        state.step++
+        const up = group.maximize === true ? neg(gradient) : gradient
+        this._update(parameter, divisor === null ? up : div(up, divisor), group, state)
       }
     })
     return Step.begin()
@@ -160,35 +204,73 @@ export abstract class Optimizer<Options extends object> {
       state[i] = { step: own.step, ...Object.fromEntries(tensors) } as Record<string, Tensor | number>
     })
     const groups = this.groups.map((group) => {
-      return { ...group, parameters: group.parameters.map((p) => order.indexOf(p)) }
+      return { ...(group as object), parameters: group.parameters.map((p) => order.indexOf(p)) }
     })
     return { state, groups }
   }
 
-  /** Takes over what {@link stateDict} gave. Throws an ArgumentError where the groups don't fit. */
+  /**
+   * Takes over what {@link stateDict} gave, converted to the dtype and device of each parameter. Throws an
+   * ArgumentError where groups, positions or hyperparameters don't fit and a ShapeError where a moment's shape differs;
+   * nothing is changed when it throws.
+   */
   loadStateDict(dict: OptimizerState): void {
     const op = this.constructor.name
+    checkDict(dict, op)
     const sizes = (groups: { parameters: unknown[] }[]) => groups.map((g) => g.parameters.length).join(', ')
     if (sizes(dict.groups) !== sizes(this.groups)) {
       refuse(op, 'groups', `groups of ${sizes(this.groups)} parameters`, `groups of ${sizes(dict.groups)}`)
     }
     const order = this.groups.flatMap((group) => group.parameters)
-    dict.groups.forEach(({ parameters: _, ...options }, i) => Object.assign(this.groups[i]!, options))
+    const groups = dict.groups.map(({ parameters: _, ...options }, i) => ({ ...this.groups[i]!, ...options }))
+    for (const group of groups) this.#checkGroup(group)
+    const states = Object.entries(dict.state).map(([i, stored]) => {
+      const parameter = order[Number(i)] ?? refuse(op, 'state', `positions from 0 to ${order.length - 1}`, i)
+      return [parameter, restored(stored, parameter, `${op}.state[${i}]`)] as const
+    })
+    groups.forEach((group, i) => Object.assign(this.groups[i]!, group))
     this.#states.clear()
-    for (const [i, { step, ...tensors }] of Object.entries(dict.state)) {
-      const state = this.#stateOf(order[Number(i)] ?? refuse(op, 'state', 'positions of parameters', i))
-      state.step = step as number
-      for (const [name, value] of Object.entries(tensors)) state.variables[name] = new Variable(value as Tensor)
-    }
+    for (const [parameter, state] of states) this.#states.set(parameter, state)
   }
 }
 
-/** The variable `name` of a parameter's state, zeros at first. */
-export function moment(state: ParameterState, name: string, parameter: Parameter): Variable {
+function checkDict(dict: OptimizerState, op: string): void {
+  const parts = typeof dict === 'object' && dict !== null ? dict : ({} as Partial<OptimizerState>)
+  const { state, groups } = parts
+  if (typeof state !== 'object' || state === null) refuse(op, 'state', 'a record by position', state)
+  const listed = (group: unknown) => Array.isArray((group as { parameters?: unknown } | null)?.parameters)
+  if (!Array.isArray(groups) || !groups.every(listed))
+    refuse(op, 'groups', 'an array of groups with parameters', groups)
+}
+
+/** A parameter's state from its stored form. */
+function restored(stored: Record<string, Tensor | number>, parameter: Parameter, where: string): ParameterState {
+  const { step, ...tensors } = stored
+  if (!Number.isSafeInteger(step) || (step as number) < 0) refuse(where, 'step', 'a whole number from 0 on', step)
+  const variables = Object.entries(tensors).map(([name, value]) => {
+    if (!isTensor(value)) refuse(where, name, 'a Tensor', value)
+    if (!sameShape(value, parameter)) {
+      const [expected, received] = [`[${parameter.shape.join(', ')}]`, `[${value.shape.join(', ')}]`]
+      throw new ShapeError(`${where}: ${name} must have the parameter's shape ${expected}, got ${received}`, {
+        argument: name,
+        expected,
+        received,
+      })
+    }
+    const start = value.to(parameter.dtype).to(parameter.device)
+    return [name, new Variable(start, { name: `${parameter._name}.${name}` })] as const
+  })
+  return { step: step as number, variables: Object.fromEntries(variables) }
+}
+
+/** The variable `name` of a parameter's state, `initial` everywhere at first. */
+export function moment(state: ParameterState, name: string, parameter: Parameter, initial = 0): Variable {
   let variable = state.variables[name]
   if (!variable) {
     const { device, shape } = parameter
-    const start = leaf(allocate(parameter._dtype, parameter.size), parameter._dtype, shape, { device })
+    const values = allocate(parameter._dtype, parameter.size)
+    if (initial !== 0) (values as Float64Array).fill(initial)
+    const start = leaf(values, parameter._dtype, shape, { device })
     variable = new Variable(start, { name: `${parameter._name}.${name}` })
     state.variables[name] = variable
   }

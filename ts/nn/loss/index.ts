@@ -1,0 +1,45 @@
+/** Losses as functions. */
+export {
+  bceLoss,
+  type BceOptions,
+  bceWithLogits,
+  sigmoidFocalLoss,
+  type SigmoidFocalOptions,
+  softMarginLoss,
+} from './binary.ts'
+export {
+  crossEntropy,
+  type CrossEntropyOptions,
+  focalLoss,
+  type FocalOptions,
+  hingeLoss,
+  multiMarginLoss,
+  type MultiMarginOptions,
+  nllLoss,
+  type NllOptions,
+} from './classes.ts'
+export {
+  contrastiveLoss,
+  cosineEmbeddingLoss,
+  cosineSimilarity,
+  type DistanceOptions,
+  hingeEmbeddingLoss,
+  type MarginOptions,
+  marginRankingLoss,
+  pairwiseDistance,
+  tripletMarginLoss,
+  type TripletOptions,
+} from './distance.ts'
+export type { LossOptions, Reduction } from './reduction.ts'
+export {
+  gaussianNLLLoss,
+  type GaussianOptions,
+  huberLoss,
+  klDiv,
+  type KlOptions,
+  l1Loss,
+  mseLoss,
+  poissonNLLLoss,
+  type PoissonOptions,
+  smoothL1Loss,
+} from './regression.ts'

@@ -27,6 +27,18 @@ export {
   type NllOptions,
   type Reduction,
 } from './losses.ts'
+export {
+  celu,
+  elu,
+  glu,
+  hardshrink,
+  hardtanh,
+  leakyRelu,
+  prelu,
+  softmin,
+  softshrink,
+  tanhshrink,
+} from '../tensor/activations.ts'
 export { flatten, logsumexp, norm, squeeze, stack, std, transpose, unsqueeze } from '../tensor/compose.ts'
 
 /** x weightᵀ + bias: [..., in] by [out, in]. */

@@ -17,6 +17,18 @@ export type Pair = number | readonly [height: number, width: number]
 export * from '../generated/ops.ts'
 export * from './loss/index.ts'
 export { crossEntropy, type CrossEntropyOptions } from './loss/index.ts'
+export {
+  celu,
+  elu,
+  glu,
+  hardshrink,
+  hardtanh,
+  leakyRelu,
+  prelu,
+  softmin,
+  softshrink,
+  tanhshrink,
+} from '../tensor/activations.ts'
 export { flatten, logsumexp, norm, squeeze, stack, std, transpose, unsqueeze } from '../tensor/compose.ts'
 
 /** x weightᵀ + bias: [..., in] by [out, in]. */

@@ -5,6 +5,7 @@ use super::ir::{Home, KernelStep, LoopNest, Operand, Plan, Reductions, Slot, Slo
 use super::merge::{Merged, type_of};
 use super::segment::{Action, Bind, Binds, Segment, Source};
 use super::{PlanOptions, internal, layout};
+use crate::contraction::Contraction;
 use crate::dtype::DType;
 use crate::error::Result;
 use crate::op::{Assemble, TensorType, Work};
@@ -135,11 +136,7 @@ impl Emitter<'_> {
         let label = self.name(node).to_owned();
         match self.merged.work[node].clone() {
             Some(Work::Contraction(mut contraction)) => {
-                let layout = if self.options.channels_last {
-                    layout::of_contraction(&mut contraction, types[0].shape)
-                } else {
-                    Layout::contiguous(types[0].shape)
-                };
+                let layout = self.layout_of_result(&mut contraction, node, types[0].shape);
                 let (a, b) = (self.place(inputs[0])?, self.place(inputs[1])?);
                 let out = self.slot(types[0].dtype, types[0].shape.size());
                 self.push(Step::Contract { contraction, a, b, out }, label);
@@ -172,6 +169,21 @@ impl Emitter<'_> {
             _ => return Err(internal("a node of unknown work")),
         }
         Ok(())
+    }
+
+    /// How the result of a contraction lies: as the view shows it through which alone it is read, or as images lie.
+    fn layout_of_result(&self, contraction: &mut Contraction, node: usize, shape: Shape) -> Layout {
+        if let Some(viewer) = self.merged.only_view(node)
+            && let Action::Op(op) = &self.segment.nodes[viewer].action
+            && let Some(layout) = layout::as_viewed(&mut *contraction, shape, |from| op.view(from))
+        {
+            return layout;
+        }
+        if self.options.channels_last {
+            layout::of_contraction(contraction, shape)
+        } else {
+            Layout::contiguous(shape)
+        }
     }
 
     fn emit_assemble(

@@ -50,6 +50,40 @@ pub(super) fn of_contraction(contraction: &mut Contraction, shape: Shape) -> Lay
     last
 }
 
+/// Lets a contraction write its result in the order in which a view shows it, where the view only permutes dimensions:
+/// `turn` makes the view of a layout. Returns the layout of the result, of this shape; `None` for other views.
+pub(super) fn as_viewed(
+    contraction: &mut Contraction,
+    shape: Shape,
+    turn: impl Fn(&Layout) -> Option<Layout>,
+) -> Option<Layout> {
+    let row_major = Layout::contiguous(shape);
+    let view = turn(&row_major)?;
+    if view.shape.size() != shape.size() || view.offset != 0 || shape.size() == 0 {
+        return None;
+    }
+    // The dimension of the view that a loop runs along: its step tells.
+    let mut step = 1;
+    let mut order = Vec::with_capacity(contraction.out.len());
+    for &index in contraction.out.iter().rev() {
+        let size = contraction.loops[index].size;
+        let along = |d: &usize| size == 1 || (view.strides[*d] == step && view.shape[*d] == size);
+        order.push(((0..view.shape.rank()).find(along)?, index));
+        step *= size as isize;
+    }
+    // The layout whose view is row-major.
+    let dense = view.shape.strides();
+    let mut layout = row_major;
+    for d in (0..shape.rank()).filter(|&d| shape[d] > 1) {
+        let seen = (0..view.shape.rank()).find(|&v| view.shape[v] > 1 && view.strides[v] == row_major.strides[d])?;
+        layout.strides[d] = dense[seen];
+    }
+    order.reverse();
+    order.sort_by_key(|&(dim, _)| dim);
+    contraction.out = order.into_iter().map(|(_, index)| index).collect();
+    Some(layout)
+}
+
 /// Whether two stride sets visit the same elements in the same order (unit dimensions don't matter).
 pub(super) fn same_walk(shape: &[usize], a: &[isize], b: &[isize]) -> bool {
     shape.iter().enumerate().all(|(i, &d)| d == 1 || a[i] == b[i])

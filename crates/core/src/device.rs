@@ -115,9 +115,10 @@ pub struct CpuInput<'a> {
     pub bytes: &'a [u8],
 }
 
-/// A row-major output of a hand-written CPU kernel; uninitialised before.
+/// An output of a hand-written CPU kernel; uninitialised before.
 pub struct CpuOutput<'a> {
     pub dtype: DType,
+    /// Row-major, or channels-last for ops that keep it.
     pub layout: Layout,
     pub bytes: &'a mut [u8],
 }

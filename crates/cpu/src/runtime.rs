@@ -323,10 +323,10 @@ impl<'a> Running<'a> {
             })
             .collect();
         let mut outputs: Vec<Option<CpuOutput<'_>>> = Vec::with_capacity(kernel.outputs.len());
-        for (slot, ty) in kernel.outputs.iter().zip(&kernel.output_types) {
+        for ((slot, ty), &layout) in kernel.outputs.iter().zip(&kernel.output_types).zip(&kernel.output_layouts) {
             outputs.push(slot.map(|slot| CpuOutput {
                 dtype: ty.dtype,
-                layout: Layout::contiguous(ty.shape),
+                layout,
                 // SAFETY: the slot is live for its elements, belongs to this run, and shares memory with no other
                 // slot of the step (`check_views`).
                 bytes: unsafe { std::slice::from_raw_parts_mut(self.slots[slot], ty.bytes()) },

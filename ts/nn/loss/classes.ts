@@ -30,7 +30,8 @@ function softCrossEntropy(logits: Tensor, target: Tensor, options: CrossEntropyO
   const { weight, labelSmoothing = 0, reduction } = options
   if (!sameShape(logits, target)) {
     const [expected, received] = [`[${logits.shape.join(', ')}]`, `[${target.shape.join(', ')}]`]
-    throw new ShapeError(`crossEntropy: probabilities must have the logits' shape ${expected}, got ${received}`, {
+    const text = `a float target holds probabilities and must have the logits' shape ${expected}, got ${received}`
+    throw new ShapeError(`crossEntropy: ${text}; classes are i32 or i64`, {
       op: 'crossEntropy',
       argument: 'target',
       expected,

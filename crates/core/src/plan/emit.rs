@@ -146,6 +146,12 @@ impl Emitter<'_> {
             Some(Work::Kernel) => {
                 let views = inputs.iter().map(|&s| self.place(s)).collect::<Result<Vec<_>>>()?;
                 let input_types = inputs.iter().map(|&s| type_of(self.segment, s)).collect();
+                let Action::Op(op) = &self.segment.nodes[node].action else {
+                    return Err(internal("a kernel is no op"));
+                };
+                let images = self.options.channels_last && op.keeps_channels_last();
+                let keeps = images && views.iter().all(|view| view.layout.is_channels_last());
+                let output_layouts: Vec<Layout> = types.iter().map(|ty| layout::images(ty.shape, keeps)).collect();
                 let mut outputs = Vec::with_capacity(types.len());
                 for (out, ty) in types.iter().enumerate() {
                     if used & (1 << out) == 0 {
@@ -154,16 +160,11 @@ impl Emitter<'_> {
                     }
                     let slot = self.slot(ty.dtype, ty.shape.size());
                     outputs.push(Some(slot));
-                    self.places.insert(
-                        Source::Node(node as u32, out as u8),
-                        View { slot, layout: Layout::contiguous(ty.shape) },
-                    );
+                    let place = View { slot, layout: output_layouts[out] };
+                    self.places.insert(Source::Node(node as u32, out as u8), place);
                 }
-                let Action::Op(op) = &self.segment.nodes[node].action else {
-                    return Err(internal("a kernel is no op"));
-                };
-                let step =
-                    KernelStep { op: op.clone(), inputs: views, input_types, outputs, output_types: types.to_vec() };
+                let (op, output_types) = (op.clone(), types.to_vec());
+                let step = KernelStep { op, inputs: views, input_types, outputs, output_types, output_layouts };
                 self.push(Step::Kernel(step), label);
             }
             _ => return Err(internal("a node of unknown work")),
@@ -179,11 +180,7 @@ impl Emitter<'_> {
         {
             return layout;
         }
-        if self.options.channels_last {
-            layout::of_contraction(contraction, shape)
-        } else {
-            Layout::contiguous(shape)
-        }
+        if self.options.channels_last { layout::of_contraction(contraction, shape) } else { Layout::contiguous(shape) }
     }
 
     fn emit_assemble(
@@ -195,6 +192,21 @@ impl Emitter<'_> {
         label: &str,
     ) -> Result<()> {
         let slot = self.slot(ty.dtype, ty.shape.size());
+        let mut parts = Vec::with_capacity(inputs.len());
+        let mut last = 0;
+        for &input in inputs {
+            let from = match self.merged.constant(input) {
+                Some(d) => Operand::Scalar(d as usize),
+                None => {
+                    let view = self.place(input)?;
+                    last += if view.layout.is_channels_last() { view.layout.shape.size() } else { 0 };
+                    operand(&view)
+                }
+            };
+            parts.push((from, type_of(self.segment, input).shape));
+        }
+        // Images stay as most of their elements are.
+        let whole = layout::images(ty.shape, self.options.channels_last && 2 * last > ty.shape.size());
         if let Some(bits) = assemble.fill {
             let mut program = Program::default();
             let value = push(&mut program, Prim::Const(bits), ty.dtype, [0; 3]);
@@ -203,20 +215,13 @@ impl Emitter<'_> {
                 shape: ty.shape,
                 operands: vec![],
                 program,
-                stores: vec![store(0, slot, ty.shape)],
+                stores: vec![Store { output: 0, slot, strides: whole.strides, offset: 0 }],
                 reductions: Reductions::default(),
             };
             self.push(Step::Loop(nest), format!("{label} (fill)"));
         }
-        let whole = Layout::contiguous(ty.shape);
-        for (&input, start) in inputs.iter().zip(&assemble.starts) {
-            let shape = type_of(self.segment, input).shape;
+        for ((from, shape), start) in parts.into_iter().zip(&assemble.starts) {
             let offset = (0..shape.rank()).map(|d| start[d] * whole.strides[d] as usize).sum();
-            let from = if let Some(d) = self.merged.constant(input) {
-                Operand::Scalar(d as usize)
-            } else {
-                operand(&self.place(input)?)
-            };
             let nest = LoopNest {
                 shape,
                 operands: vec![from],

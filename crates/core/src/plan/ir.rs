@@ -98,6 +98,8 @@ pub struct KernelStep {
     /// `None` where nobody wants the output.
     pub outputs: Vec<Option<SlotId>>,
     pub output_types: Vec<TensorType>,
+    /// How the kernel writes each output, from the start of its slot: row-major, or images channels-last.
+    pub output_layouts: Vec<Layout>,
 }
 
 /// One unit of execution.

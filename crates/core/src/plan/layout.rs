@@ -16,18 +16,18 @@ fn channels_last(shape: Shape) -> Option<Layout> {
     Some(Layout::contiguous(Shape::from([n, h, w, c])).permute(&[0, 3, 1, 2]))
 }
 
+/// Images channels-last where that is asked for; else row-major, as everything else.
+pub(super) fn images(shape: Shape, last: bool) -> Layout {
+    channels_last(shape).filter(|_| last).unwrap_or_else(|| Layout::contiguous(shape))
+}
+
 /// What the values stored by a loop look like: as an operand of the loop's whole shape that is channels-last.
 pub(super) fn of_loop(nest: &LoopNest) -> Layout {
-    let row_major = Layout::contiguous(nest.shape);
-    let Some(last) =
-        channels_last(nest.shape).filter(|last| !same_walk(&nest.shape, &last.strides, &row_major.strides))
-    else {
-        return row_major;
-    };
-    let found = nest.operands.iter().any(
-        |operand| matches!(operand, Operand::Tensor { strides, .. } if same_walk(&nest.shape, strides, &last.strides)),
-    );
-    if found { last } else { row_major }
+    let images = nest.operands.iter().any(|operand| match *operand {
+        Operand::Tensor { strides, offset, .. } => Layout { shape: nest.shape, strides, offset }.is_channels_last(),
+        _ => false,
+    });
+    self::images(nest.shape, images)
 }
 
 /// Lets a convolution write its result channels-last, by putting the loops over channels last; any other contraction

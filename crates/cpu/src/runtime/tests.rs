@@ -74,6 +74,7 @@ fn add(number: i64, from: SlotId, to: SlotId) -> Step {
         input_types: vec![ty],
         outputs: vec![Some(to)],
         output_types: vec![ty],
+        output_layouts: vec![Layout::contiguous(ty.shape)],
     })
 }
 

@@ -174,7 +174,8 @@ impl Emitter<'_> {
 
     /// How the result of a contraction lies: as the view shows it through which alone it is read, or as images lie.
     fn layout_of_result(&self, contraction: &mut Contraction, node: usize, shape: Shape) -> Layout {
-        if let Some(viewer) = self.merged.only_view(node)
+        if let Some(viewer) = self.merged.only_reader(node)
+            && let Some(Work::View) = self.merged.work[viewer]
             && let Action::Op(op) = &self.segment.nodes[viewer].action
             && let Some(layout) = layout::as_viewed(&mut *contraction, shape, |from| op.view(from))
         {

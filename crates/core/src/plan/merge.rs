@@ -39,10 +39,12 @@ impl Readers {
 }
 
 impl Merged {
-    /// The view that alone reads this node's first output, where there is one.
-    pub fn only_view(&self, node: usize) -> Option<usize> {
-        let Readers::One(reader) = self.readers[node] else { return None };
-        matches!(self.work[reader as usize], Some(Work::View)).then_some(reader as usize)
+    /// The node that alone reads this node's first output, where there is one.
+    pub fn only_reader(&self, node: usize) -> Option<usize> {
+        match self.readers[node] {
+            Readers::One(reader) => Some(reader as usize),
+            _ => None,
+        }
     }
 
     /// The datum that fills the whole of this value, where it is a constant.

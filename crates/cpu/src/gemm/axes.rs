@@ -67,6 +67,11 @@ impl Axes {
         Axes(merged)
     }
 
+    /// The one axis, where there are no others.
+    pub fn only(&self) -> Option<&Axis> {
+        if let [axis] = &self.0[..] { Some(axis) } else { None }
+    }
+
     pub fn innermost(&self) -> &Axis {
         self.0.last().expect("never empty")
     }

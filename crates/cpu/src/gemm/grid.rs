@@ -1,7 +1,7 @@
 //! How a product is cut into tasks, and how much memory a worker needs.
 
 use super::kernel::{Engine, KC, ROW_STEP};
-use super::operand::Product;
+use super::operand::{Product, Reading};
 use super::vector::Float;
 use std::ops::Range;
 
@@ -119,19 +119,20 @@ impl Grid {
     pub fn scratch<T: Float>(&self, product: &Product, engine: &Engine<T>) -> Scratch {
         let (mr, nr, size) = (engine.mr, engine.nr(), size_of::<T>());
         // Boxes of the terms' positions are copied block by block, for all rows.
-        let by_block = product.image.as_ref().is_some_and(|image| !image.positions_are_rows);
+        let by_block = product.image().is_some_and(|image| !image.positions_are_rows);
         let terms = if by_block { KC } else { SUPER };
         let sum = self.chunk.min(product.k).clamp(1, terms);
         let blocks = sum.div_ceil(KC);
         let all_rows = self.rows.min(product.m).next_multiple_of(mr);
         let row_blocks = all_rows.div_ceil(BLOCK_ROWS);
-        let (rows, resident, left) = match &product.image {
-            Some(image) if image.positions_are_rows => {
+        let (rows, resident, left) = match &product.reading {
+            Reading::Boxes(image) if image.positions_are_rows => {
                 let rows = image.block.min(all_rows);
                 (rows, false, image.elements(rows))
             }
-            Some(image) => (all_rows, false, image.elements(image.block)),
-            None => {
+            Reading::Boxes(image) => (all_rows, false, image.elements(image.block)),
+            Reading::InPlace(_) => (all_rows, false, 0),
+            Reading::Packed => {
                 let rows = all_rows.div_ceil(row_blocks).next_multiple_of(mr);
                 let whole = rows * row_blocks * blocks * ROW_STEP;
                 let resident = whole * size <= PANEL_BYTES;

@@ -21,14 +21,15 @@ pub(super) struct Tile<'a, T> {
     pub m: usize,
     /// Vectors in a row, 1 or 2: also the width of the panel `b`.
     pub vectors: usize,
-    /// The terms of the sum, as stretches of `a`: where each starts and how long it is. Their panels in `b` follow one
-    /// another.
+    /// The terms of the sum, as stretches of `a`: where each starts and how long it is. In `b` they follow one another.
     pub terms: &'a [Terms],
     /// Rows lie `step` apart and terms are neighbours, or terms lie `step` apart and rows are neighbours.
     pub by_rows: bool,
     pub step: usize,
     pub a: *const T,
     pub b: *const T,
+    /// Elements of `b` from one term to the next: its width, where it is packed.
+    pub b_step: usize,
     /// Rows of `TILE_VECTORS` vectors.
     pub tile: *mut T,
 }
@@ -81,7 +82,7 @@ unsafe fn micro<V: Vector, const M: usize, const N: usize, const BY_ROWS: bool>(
                     }
                 }
                 a = a.add(if BY_ROWS { 1 } else { step });
-                b = b.add(N * V::LANES);
+                b = b.add(call.b_step);
             }
         }
         for (i, row) in sums.iter().enumerate() {

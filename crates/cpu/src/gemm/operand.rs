@@ -19,6 +19,17 @@ pub(super) struct Operand {
     pub across: bool,
 }
 
+/// How micro-kernels get at the broadcast operand.
+#[derive(Clone, Debug)]
+pub(super) enum Reading {
+    /// Packed by blocks.
+    Packed,
+    /// Where it lies: rows so many elements apart, terms side by side.
+    InPlace(usize),
+    /// From boxes of the images that it is, see [`Image`].
+    Boxes(Image),
+}
+
 /// A matrix product for each batch index, ready to run: `m` runs along the broadcast operand, `n` along vectors.
 #[derive(Clone, Debug)]
 pub(super) struct Product {
@@ -30,14 +41,22 @@ pub(super) struct Product {
     pub k: usize,
     pub left: Operand,
     pub right: Operand,
-    /// Where the broadcast operand is read from boxes of its images instead of packed.
-    pub image: Option<Image>,
+    /// How the broadcast operand is read.
+    pub reading: Reading,
+    /// Where the other operand is read where it lies: elements from one term to the next.
+    pub right_step: Option<usize>,
     /// Where the result starts, and how it lies.
     pub out: isize,
     pub out_batch: Axes,
     pub out_rows: Axes,
     pub out_cols: Axes,
 }
+
+/// Rows at a multiple of so many bytes use few sets of a first-level cache.
+const SHARED_SETS: isize = 1024;
+
+/// With more tiles of rows than this, vectors are packed.
+const FEW_TILES: usize = 2;
 
 /// Sizes of the kernel that the choice weighs with.
 #[derive(Clone, Copy)]
@@ -56,8 +75,12 @@ impl Product {
         for swapped in [false, true] {
             for by_operand in [(false, false), (true, false), (false, true), (true, true)] {
                 let packed = Product::new(problem, swapped, by_operand)?;
-                ways.extend(packed.with_image(problem, by_operand.0, tile));
-                ways.push(packed);
+                ways.extend(packed.from_boxes(problem, by_operand.0, tile));
+                let in_place = packed.in_place(tile);
+                for way in in_place.into_iter().chain([packed]) {
+                    ways.extend(way.with_right_in_place(tile));
+                    ways.push(way);
+                }
             }
         }
         Ok(ways)
@@ -91,7 +114,8 @@ impl Product {
             k: problem.extent(Role::Sum),
             left: Operand::new(problem, left, &batch, &rows)?,
             right: Operand::new(problem, right, &batch, &cols)?,
-            image: None,
+            reading: Reading::Packed,
+            right_step: None,
             out: problem.out,
             out_batch: out(&batch),
             out_rows: out(&rows),
@@ -100,15 +124,42 @@ impl Product {
     }
 
     /// The same with the broadcast operand read from boxes of its images, where it has such.
-    fn with_image(&self, problem: &Problem, by_operand: bool, tile: TileSize) -> Option<Product> {
+    fn from_boxes(&self, problem: &Problem, by_operand: bool, tile: TileSize) -> Option<Product> {
         let (left, role) = if self.swapped { (&problem.b, Role::Col) } else { (&problem.a, Role::Row) };
         let image = Image::of(problem, left, &order(problem, role, by_operand.then_some(left)), tile)?;
-        Some(Product { image: Some(image), ..self.clone() })
+        Some(Product { reading: Reading::Boxes(image), ..self.clone() })
+    }
+
+    /// The same with the broadcast operand read where it lies, if it lies as packed rows do.
+    fn in_place(&self, tile: TileSize) -> Option<Product> {
+        let Operand { limits, outer, sum, .. } = &self.left;
+        let (rows, terms) = (outer.only()?, sum.only()?);
+        // Rows so far apart that they share sets of the cache would drive each other out.
+        let apart = (rows.stride * tile.element as isize) % SHARED_SETS != 0 || self.m == 1;
+        let plain = limits.is_empty() && terms.stride == 1 && rows.stride > 0 && apart;
+        plain.then(|| Product { reading: Reading::InPlace(rows.stride as usize), ..self.clone() })
+    }
+
+    /// The same with the vectors read where they lie, if whole ones do: for products of few rows.
+    fn with_right_in_place(&self, tile: TileSize) -> Option<Product> {
+        let Operand { limits, outer, sum, .. } = &self.right;
+        let (columns, terms) = (outer.only()?, sum.only()?);
+        let plain = limits.is_empty() && columns.stride == 1 && terms.stride >= 0 && self.n.is_multiple_of(tile.lanes);
+        let few = self.m <= FEW_TILES * tile.rows;
+        (plain && few).then(|| Product { right_step: Some(terms.stride as usize), ..self.clone() })
+    }
+
+    /// The images whose boxes are read.
+    pub fn image(&self) -> Option<&Image> {
+        match &self.reading {
+            Reading::Boxes(image) => Some(image),
+            _ => None,
+        }
     }
 
     /// How rows come in stretches that a tile can't cross.
     pub fn row_stretch(&self) -> Option<usize> {
-        let image = self.image.as_ref()?;
+        let image = self.image()?;
         Some(if image.positions_are_rows { image.row() } else { image.taps.innermost().size })
     }
 
@@ -129,16 +180,25 @@ impl Product {
             }
         };
         let multiply = vectors * heights * k;
-        let left = match &self.image {
-            Some(image) => (if image.positions_are_rows { m } else { k }) * image.cost(),
-            None if self.left.across => m * k * (0.1 + self.left.across_cost(tile.rows)),
-            None => m * k * self.left.along_cost(),
+        let left = match &self.reading {
+            Reading::Boxes(image) => (if image.positions_are_rows { m } else { k }) * image.cost(),
+            // Lines that come from further away.
+            Reading::InPlace(_) => 0.05 * m * k,
+            Reading::Packed if self.left.across => m * k * (0.1 + self.left.across_cost(tile.rows)),
+            Reading::Packed => m * k * self.left.along_cost(),
         };
-        let right = n
-            * k
-            * if self.right.across { self.right.across_cost(2 * tile.lanes) } else { 0.4 + self.right.along_cost() };
+        let right = match self.right_step {
+            // Every tile fetches the lines anew.
+            Some(_) => 0.1 * n * k * self.m.div_ceil(tile.rows) as f64,
+            None if self.right.across => n * k * self.right.across_cost(2 * tile.lanes),
+            None => n * k * (0.4 + self.right.along_cost()),
+        };
         let inner = self.out_cols.innermost();
-        let store = if inner.stride == 1 { 0.2 + 6.0 / inner.size as f64 } else { 2.5 };
+        let store = match (inner.stride, self.out_rows.innermost()) {
+            (1, _) => 0.2 + 6.0 / inner.size as f64,
+            (_, Axis { stride: 1, size, .. }) => 0.6 + 6.0 / *size as f64,
+            _ => 2.5,
+        };
         multiply + left + right + store * m * n * self.k.div_ceil(tile.block) as f64
     }
 }

@@ -219,9 +219,14 @@ pub(super) struct Source<'a, T> {
 }
 
 impl<T: Float> Source<'_, T> {
-    /// The operand's first element as one of its images.
+    /// The operand's first element.
+    pub fn start(&self) -> *const T {
+        self.base.wrapping_offset(self.origin.offset)
+    }
+
+    /// The first element of its images.
     pub fn images(&self, image: &Image) -> *const T {
-        self.base.wrapping_offset(self.origin.offset + image.origin)
+        self.start().wrapping_offset(image.origin)
     }
 
     /// Packs a block into one panel of `width` for each `width` outer indices, `panel_step` elements apart.

@@ -1,7 +1,7 @@
 //! From a tile to the result.
 
 use super::axes::Run;
-use super::vector::Vector;
+use super::vector::{Float, Vector};
 
 /// Writes a tile's rows to a strided result.
 pub(super) struct StoreTile<'a, T> {
@@ -19,10 +19,59 @@ pub(super) struct StoreTile<'a, T> {
     pub add: bool,
 }
 
+/// Fewer neighbouring rows than this are not worth turning the tile.
+const FEW_ROWS: usize = 4;
+/// Rows and columns of the largest tile, rounded up to whole blocks.
+const ROWS: usize = 16;
+const COLUMNS: usize = 32;
+
+#[repr(align(64))]
+struct Turned<T>([[T; ROWS]; COLUMNS]);
+
+/// Where not columns but rows are neighbours in the result.
+///
+/// # Safety
+/// As [`store_tile`].
+#[inline(always)]
+unsafe fn store_turned<V: Vector>(call: &StoreTile<'_, V::Elem>) {
+    let mut turned = Turned([[V::Elem::ZERO; ROWS]; COLUMNS]);
+    let rows = call.rows.len();
+    let columns = call.cols.last().map_or(0, |run| run.start + run.length);
+    let out = call.out.wrapping_offset(call.rows[0]);
+    // SAFETY: the tile has `step` columns in each of its rows, which are a multiple of a block's; what is stored lies in
+    // the result.
+    unsafe {
+        for row in (0..rows).step_by(V::BLOCK) {
+            for column in (0..columns).step_by(V::BLOCK) {
+                let at = |i: usize| call.tile.add((row + i.min(V::BLOCK - 1)).min(rows - 1) * call.step + column);
+                let block: [*const V::Elem; 8] = std::array::from_fn(at);
+                V::transpose_block(&block, turned.0.as_mut_ptr().cast::<V::Elem>().add(column * ROWS + row), ROWS);
+            }
+        }
+        for run in call.cols {
+            for j in 0..run.length {
+                let source = turned.0[run.start + j].as_ptr();
+                let target = out.wrapping_offset(run.place.offset + j as isize * call.col_step);
+                for row in (0..rows).step_by(V::LANES) {
+                    let count = (rows - row).min(V::LANES);
+                    let sum = V::load_part(source.add(row), 0, count);
+                    let old = if call.add { V::load_part(target.add(row), 0, count) } else { V::zero() };
+                    let sum = if call.add { old.add(sum) } else { sum };
+                    sum.store_part(target.add(row), count);
+                }
+            }
+        }
+    }
+}
+
 /// # Safety
 /// Every element named lies in the result and the tile; the instruction set of `V`.
 #[inline(always)]
 pub(super) unsafe fn store_tile<V: Vector>(call: &StoreTile<'_, V::Elem>) {
+    if call.col_step != 1 && call.rows.len() >= FEW_ROWS && call.rows.windows(2).all(|pair| pair[1] == pair[0] + 1) {
+        // SAFETY: the same contract.
+        return unsafe { store_turned::<V>(call) };
+    }
     for (i, &row) in call.rows.iter().enumerate() {
         let tile = call.tile.wrapping_add(i * call.step);
         for run in call.cols {

@@ -2,9 +2,9 @@
 
 use super::axes::{Place, Run};
 use super::grid::{Grid, Scratch, Task};
-use super::image::{Image, Line};
+use super::image::Line;
 use super::kernel::{Engine, KC, ROW_STEP, TILE_MAX, Terms, Tile};
-use super::operand::{Operand, Product};
+use super::operand::{Operand, Product, Reading};
 use super::pack::{Block, Source, Tables};
 use super::store::StoreTile;
 use super::vector::Float;
@@ -27,7 +27,11 @@ pub(super) struct Call<'a, T: 'static> {
 /// What one thread works with.
 pub(super) struct Worker<T> {
     left: *mut T,
+    /// Where the offsets of tiles and terms count from: `left`, or the operand itself.
+    left_start: *const T,
     right: *mut T,
+    /// Where panels count from: `right`, or the operand itself.
+    right_start: *const T,
     stage: *mut T,
     tile: Box<TileMemory<T>>,
     tables: Tables,
@@ -53,7 +57,9 @@ impl<T: Float> Worker<T> {
         unsafe { stage.write_bytes(0, ROW_STEP) };
         Worker {
             left: memory.wrapping_add(right),
+            left_start: memory.wrapping_add(right),
             right: memory,
+            right_start: memory,
             stage,
             tile: Box::new(TileMemory([T::ZERO; TILE_MAX])),
             tables: Tables::default(),
@@ -109,11 +115,11 @@ impl<T: Float> Worker<T> {
         self.column_runs(product, step, engine.nr());
         for (r, row) in step.task.rows.clone().step_by(scratch.rows).enumerate() {
             let rows = row..step.task.rows.end.min(row + scratch.rows);
-            if let Some(image) = product.image.as_ref().filter(|image| image.positions_are_rows) {
+            if let Some(image) = product.image().filter(|image| image.positions_are_rows) {
                 // SAFETY: the operand's elements lie in their buffer; the scratch memory has room for the boxes.
                 unsafe { image.copy(left.images(image), rows.start, rows.len(), self.left, &mut self.lines) };
             }
-            self.tile_rows(product.image.as_ref(), rows.clone(), engine.mr);
+            self.tile_rows(product, rows.clone(), engine.mr);
             for (i, (k_first, k)) in step.blocks().enumerate() {
                 let slot = if scratch.resident { r * step.blocks().count() + i } else { 0 };
                 let block = Block { first: rows.start, count: rows.len(), k_first, k };
@@ -132,6 +138,10 @@ impl<T: Float> Worker<T> {
     /// # Safety
     /// As for `run`.
     unsafe fn pack_right(&mut self, call: &Call<'_, T>, right: &Source<'_, T>, step: &Step<'_, T>, panels: &Panels) {
+        if let Some(term) = call.product.right_step {
+            self.right_start = right.start().wrapping_add(step.cols.start + step.part.start * term);
+            return;
+        }
         for (i, (k_first, k)) in step.blocks().enumerate() {
             let block = Block { first: step.cols.start, count: step.cols.len(), k_first, k };
             let target = (self.right.wrapping_add(panels.at(i, 0)), panels.step);
@@ -161,18 +171,22 @@ impl<T: Float> Worker<T> {
     ) {
         let Call { product, engine, .. } = call;
         self.terms.clear();
-        match &product.image {
-            Some(image) if image.positions_are_rows => {
+        match &product.reading {
+            Reading::InPlace(step) => {
+                self.left_start = left.start().wrapping_add(block.first * step);
+                self.terms.push(Terms { offset: block.k_first as isize, count: block.k });
+            }
+            Reading::Boxes(image) if image.positions_are_rows => {
                 let term = |run: Run| Terms { offset: run.place.offset, count: run.length };
                 image.taps.runs(block.k_first, block.k, |run| self.terms.push(term(run)));
             }
-            Some(image) => {
+            Reading::Boxes(image) => {
                 // SAFETY: the operand's elements lie in their buffer; the scratch memory has room for the boxes.
                 unsafe { image.copy(left.images(image), block.k_first, block.k, self.left, &mut self.lines) };
                 let term = |line: &Line| Terms { offset: line.offset, count: line.length };
                 self.terms.extend(self.lines.iter().map(term));
             }
-            None => {
+            Reading::Packed => {
                 // SAFETY: the offset stays in the scratch memory.
                 let offset = unsafe { target.offset_from(self.left) };
                 self.terms.push(Terms { offset, count: block.k });
@@ -199,15 +213,20 @@ impl<T: Float> Worker<T> {
     /// As for `run`, with both packed.
     unsafe fn multiply(&mut self, call: &Call<'_, T>, step: &Step<'_, T>, panels: &Panels, block: Block, i: usize) {
         let Call { product, engine, .. } = call;
-        let (by_rows, distance) = match &product.image {
-            Some(image) => (image.positions_are_rows, image.step()),
-            None if product.left.across => (false, engine.mr),
-            None => (true, ROW_STEP),
+        let (by_rows, distance) = match &product.reading {
+            Reading::Boxes(image) => (image.positions_are_rows, image.step()),
+            &Reading::InPlace(step) => (true, step),
+            Reading::Packed if product.left.across => (false, engine.mr),
+            Reading::Packed => (true, ROW_STEP),
         };
         let tile = self.tile.0.as_mut_ptr();
         for &TileRows { top, m, offset } in &self.tiles {
             let at = block.first - step.task.rows.start + top;
             for panel in 0..panels.count {
+                let (b, b_step) = match product.right_step {
+                    Some(term) => (i * KC * term + panel * engine.nr(), term),
+                    None => (panels.at(i, panel), panels.width(panel)),
+                };
                 let runs_start = if panel == 0 { 0 } else { self.panel_ends[panel - 1] };
                 // SAFETY: the panels were packed with whole tiles; rows and runs lie in the task.
                 unsafe {
@@ -217,8 +236,9 @@ impl<T: Float> Worker<T> {
                         terms: &self.terms,
                         by_rows,
                         step: distance,
-                        a: self.left.wrapping_offset(offset),
-                        b: self.right.wrapping_add(panels.at(i, panel)),
+                        a: self.left_start.wrapping_offset(offset),
+                        b: self.right_start.wrapping_add(b),
+                        b_step,
                         tile,
                     });
                     (engine.store)(&StoreTile {
@@ -236,7 +256,7 @@ impl<T: Float> Worker<T> {
     }
 
     /// Cuts rows into tiles: anywhere, or within the stretches in which they lie in the image.
-    fn tile_rows(&mut self, image: Option<&Image>, rows: std::ops::Range<usize>, mr: usize) {
+    fn tile_rows(&mut self, product: &Product, rows: std::ops::Range<usize>, mr: usize) {
         let Worker { tiles, lines, .. } = self;
         tiles.clear();
         let mut cut = |start: usize, length: usize, offset: isize, step: usize| {
@@ -246,19 +266,18 @@ impl<T: Float> Worker<T> {
                 tiles.push(TileRows { top: start + from, m: to - from, offset: offset + (from * step) as isize });
             }
         };
-        match image {
-            Some(image) if image.positions_are_rows => {
-                lines.iter().for_each(|line| cut(line.start, line.length, line.offset, image.step()));
+        let step = match &product.reading {
+            Reading::Boxes(image) if image.positions_are_rows => {
+                return lines.iter().for_each(|line| cut(line.start, line.length, line.offset, image.step()));
             }
-            Some(image) => {
-                image.taps.runs(rows.start, rows.len(), |run| cut(run.start, run.length, run.place.offset, 1));
+            Reading::Boxes(image) => {
+                return image.taps.runs(rows.start, rows.len(), |run| cut(run.start, run.length, run.place.offset, 1));
             }
-            None => tiles.extend((0..rows.len()).step_by(mr).map(|top| TileRows {
-                top,
-                m: mr.min(rows.len() - top),
-                offset: (top * ROW_STEP) as isize,
-            })),
-        }
+            &Reading::InPlace(step) => step,
+            Reading::Packed => ROW_STEP,
+        };
+        let tile = |top: usize| TileRows { top, m: mr.min(rows.len() - top), offset: (top * step) as isize };
+        tiles.extend((0..rows.len()).step_by(mr).map(tile));
     }
 
     /// Where the columns of each panel lie in the result.

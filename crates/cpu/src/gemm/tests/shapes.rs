@@ -267,7 +267,7 @@ fn convolutions_are_seen_as_images() {
         let tile = TileSize { rows: 6, lanes: 8, block: 256, element: 4 };
         let problems = problem::lower(&case.c, &a, &b).unwrap();
         let ways = problems.iter().flat_map(|problem| Product::ways(problem, tile).unwrap());
-        ways.filter_map(|way| way.image.map(|image| image.positions_are_rows)).collect()
+        ways.filter_map(|way| way.image().map(|image| image.positions_are_rows)).collect()
     };
     let [base, strided] = [0, 2].map(|i| convolutions()[i]);
     for conv in [base, strided] {

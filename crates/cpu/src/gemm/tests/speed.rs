@@ -1,6 +1,7 @@
 //! Rates against the multiply-add peak. Run with
 //! `cargo test --release -p fovea-cpu --lib -- --ignored --nocapture gemm_speed`.
 
+use super::super::operand::Reading;
 use super::shapes::{Conv, matmul};
 use super::*;
 use crate::pool::pool;
@@ -50,6 +51,7 @@ fn peak() -> f64 {
                         step: engine.mr,
                         a: rows.as_ptr(),
                         b: panel.as_ptr(),
+                        b_step: engine.nr(),
                         tile: tile.as_mut_ptr(),
                     });
                 }
@@ -88,7 +90,11 @@ fn measure_with(name: &str, case: &Case, la: &Layout, lb: &Layout, peak: f64) {
             let way = |across| if across { "across" } else { "along" };
             format!(
                 "{}{}m {} n {} k {} {}/{}",
-                if p.image.is_some() { "image " } else { "" },
+                match p.reading {
+                    Reading::Packed => "",
+                    Reading::InPlace(_) => "in place ",
+                    Reading::Boxes(_) => "boxes ",
+                },
                 if p.swapped { "swapped " } else { "" },
                 p.m,
                 p.n,
@@ -107,6 +113,20 @@ fn measure_with(name: &str, case: &Case, la: &Layout, lb: &Layout, peak: f64) {
     );
 }
 
+/// A linear layer of `[outputs, inputs]`: forward, towards its input and towards its weight.
+fn linear(batch: usize, inputs: usize, outputs: usize, peak: f64) {
+    let of = |m: usize, n: usize| Layout::contiguous(Shape::from([1, m, n]));
+    let turned = |layout: Layout| layout.permute(&[0, 2, 1]);
+    let (x, g, w) = (of(batch, inputs), of(batch, outputs), of(outputs, inputs));
+    let name = |what: &str| format!("linear {batch}×{inputs}→{outputs} {what}");
+    measure_with(&name("forward"), &matmul(1, batch, outputs, inputs, false), &x, &turned(w), peak);
+    measure_with(&name("data"), &matmul(1, batch, inputs, outputs, false), &g, &w, peak);
+    // The gradient of the turned weight, written as the weight lies.
+    let mut weights = matmul(1, inputs, outputs, batch, false);
+    weights.c.out = vec![0, 2, 1];
+    measure_with(&name("weights"), &weights, &turned(x), &g, peak);
+}
+
 #[test]
 #[ignore = "a measurement"]
 fn gemm_speed() {
@@ -115,16 +135,9 @@ fn gemm_speed() {
     for n in [128, 256, 512, 768, 1024] {
         measure(&format!("square {n}"), &matmul(1, n, n, n, false), peak);
     }
-    let linear = matmul(1, 128, 1024, 1024, false);
-    let (x, w) = (Layout::contiguous(Shape::from([1, 128, 1024])), Layout::contiguous(Shape::from([1, 1024, 1024])));
-    measure_with("x · Wᵀ 128×1024×1024", &linear, &x, &w.permute(&[0, 2, 1]), peak);
-    measure_with(
-        "x · Wᵀ 1×1024×1024",
-        &matmul(1, 1, 1024, 1024, false),
-        &x.slice(1, 0, 1, 1),
-        &w.permute(&[0, 2, 1]),
-        peak,
-    );
+    for (batch, inputs, outputs) in [(1, 1024, 1024), (128, 784, 512), (128, 1024, 1024)] {
+        linear(batch, inputs, outputs, peak);
+    }
     measure("64 × 64×64×64", &matmul(64, 64, 64, 64, false), peak);
     measure("1024 × 8×8×8", &matmul(1024, 8, 8, 8, false), peak);
     for (c, s, batch) in [(16, 28, 64), (64, 56, 4), (128, 28, 4), (256, 14, 8), (512, 7, 8)] {

@@ -67,6 +67,10 @@ impl Axes {
         Axes(merged)
     }
 
+    pub fn all(&self) -> &[Axis] {
+        &self.0
+    }
+
     /// The one axis, where there are no others.
     pub fn only(&self) -> Option<&Axis> {
         if let [axis] = &self.0[..] { Some(axis) } else { None }

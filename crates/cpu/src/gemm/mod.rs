@@ -16,6 +16,7 @@ mod kernel;
 mod operand;
 mod pack;
 mod problem;
+mod staging;
 mod store;
 mod task;
 mod vector;
@@ -29,6 +30,7 @@ use grid::Grid;
 use kernel::{KC, Kernels};
 use operand::{Product, TileSize};
 use problem::Problem;
+use staging::Staging;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use task::{Call, Worker};
 
@@ -124,7 +126,13 @@ impl CompiledContraction {
     unsafe fn run_as<T: Kernels>(&self, a: *const T, b: *const T, out: *mut T, threads: &dyn Threads) -> Result<()> {
         let engine = T::engine(self.isa);
         for product in &self.products {
+            // SAFETY: by this function's contract.
+            let (staged_a, a) = unsafe { staged(product.staged[0].as_ref(), a, threads)? };
+            // SAFETY: as above.
+            let (staged_b, b) = unsafe { staged(product.staged[1].as_ref(), b, threads)? };
             let (left, right) = if product.swapped { (b, a) } else { (a, b) };
+            let result = Buffer::new(product.staged_out.as_ref().map_or(0, |s| s.elements * size_of::<T>()))?;
+            let written = if product.staged_out.is_some() { result.as_mut_ptr().cast() } else { out };
             let chunk = if self.products.len() == 1 { chunk_length(product) } else { product.k.max(1) };
             let chunks = product.k.div_ceil(chunk).max(1);
             // Chunk 0 is written to the result itself, each other one to a buffer that lies like the result.
@@ -139,7 +147,7 @@ impl CompiledContraction {
                 scratch,
                 left,
                 right,
-                out,
+                out: written,
                 partial: partial.as_mut_ptr().cast(),
                 elements: self.elements,
             };
@@ -172,9 +180,31 @@ impl CompiledContraction {
                     (engine.accumulate)(call.partial.add((part - 1) * self.elements), call.out, self.elements);
                 }
             }
+            drop((staged_a, staged_b));
+            if let Some(staging) = &product.staged_out {
+                // SAFETY: the buffer holds the whole result, for which `out` has room.
+                unsafe { staging.copy(written.cast_const(), out, threads) };
+            }
         }
         Ok(())
     }
+}
+
+/// Where an operand is read: a copy of it, which the buffer holds, or itself.
+///
+/// # Safety
+/// `operand` holds what the staging reads, and nobody writes it meanwhile.
+unsafe fn staged<T: Kernels>(
+    staging: Option<&Staging>,
+    operand: *const T,
+    threads: &dyn Threads,
+) -> Result<(Buffer, *const T)> {
+    let Some(staging) = staging else { return Ok((Buffer::new(0)?, operand)) };
+    let buffer = Buffer::new(staging.elements * size_of::<T>())?;
+    // SAFETY: the buffer is new and has room.
+    unsafe { staging.copy(operand, buffer.as_mut_ptr().cast(), threads) };
+    let start = buffer.as_ptr().cast();
+    Ok((buffer, start))
 }
 
 /// A call as the workers share it, and the start of their scratch memory.

@@ -3,6 +3,7 @@
 use super::axes::{Axes, Axis, MAX_CHECKS, Place};
 use super::image::Image;
 use super::problem::{Access, Problem};
+use super::staging::Staging;
 use fovea_core::contraction::Role;
 use fovea_core::{Error, Result};
 
@@ -35,6 +36,8 @@ pub(super) enum Reading {
 pub(super) struct Product {
     /// The contraction's `b` is the broadcast operand.
     pub swapped: bool,
+    /// It computes the whole result, not a part of it.
+    pub whole: bool,
     pub batches: usize,
     pub m: usize,
     pub n: usize,
@@ -45,6 +48,9 @@ pub(super) struct Product {
     pub reading: Reading,
     /// Where the other operand is read where it lies: elements from one term to the next.
     pub right_step: Option<usize>,
+    /// How each of the contraction's operands is copied before it is read, and the result after it is computed.
+    pub staged: [Option<Staging>; 2],
+    pub staged_out: Option<Staging>,
     /// Where the result starts, and how it lies.
     pub out: isize,
     pub out_batch: Axes,
@@ -83,6 +89,8 @@ impl Product {
                 }
             }
         }
+        let staged: Vec<Product> = ways.iter().filter_map(Product::with_staged_result).collect();
+        ways.extend(staged);
         Ok(ways)
     }
 
@@ -108,6 +116,7 @@ impl Product {
         };
         Ok(Product {
             swapped,
+            whole: problem.whole,
             batches: problem.extent(Role::Batch),
             m: problem.extent(row_role),
             n: problem.extent(col_role),
@@ -116,6 +125,8 @@ impl Product {
             right: Operand::new(problem, right, &batch, &cols)?,
             reading: Reading::Packed,
             right_step: None,
+            staged: problem.staged.clone(),
+            staged_out: None,
             out: problem.out,
             out_batch: out(&batch),
             out_rows: out(&rows),
@@ -147,6 +158,32 @@ impl Product {
         let plain = limits.is_empty() && columns.stride == 1 && terms.stride >= 0 && self.n.is_multiple_of(tile.lanes);
         let few = self.m <= FEW_TILES * tile.rows;
         (plain && few).then(|| Product { right_step: Some(terms.stride as usize), ..self.clone() })
+    }
+
+    /// The same with the result computed row-major and copied to its place, where its neighbours lie apart.
+    fn with_staged_result(&self) -> Option<Product> {
+        if self.out_cols.innermost().stride == 1 || self.out_rows.innermost().stride == 1 || !self.whole {
+            return None;
+        }
+        let axes = || self.out_batch.all().iter().chain(self.out_rows.all()).chain(self.out_cols.all());
+        let staging = Staging::of_result(self.out, &axes().map(|axis| (axis.size, axis.stride)).collect::<Vec<_>>())?;
+        let row_major = |axes: &Axes, step: usize| {
+            let mut step = step as isize;
+            let mut dense: Vec<Axis> = axes.all().to_vec();
+            for axis in dense.iter_mut().rev() {
+                axis.stride = step;
+                step *= axis.size as isize;
+            }
+            Axes::new(dense)
+        };
+        Some(Product {
+            staged_out: Some(staging),
+            out: 0,
+            out_batch: row_major(&self.out_batch, self.m * self.n),
+            out_rows: row_major(&self.out_rows, self.n),
+            out_cols: row_major(&self.out_cols, 1),
+            ..self.clone()
+        })
     }
 
     /// The images whose boxes are read.
@@ -199,7 +236,8 @@ impl Product {
             (_, Axis { stride: 1, size, .. }) => 0.6 + 6.0 / *size as f64,
             _ => 2.5,
         };
-        multiply + left + right + store * m * n * self.k.div_ceil(tile.block) as f64
+        let copied = if self.staged_out.is_some() { 1.2 * m * n } else { 0.0 };
+        multiply + left + right + copied + store * m * n * self.k.div_ceil(tile.block) as f64
     }
 }
 
@@ -218,6 +256,8 @@ pub(super) fn loops_of(problem: &Problem, role: Role) -> Vec<usize> {
 /// Cycles that starting a run costs, across and along, and an element of it with and without unit stride.
 const RUN_ACROSS: f64 = 5.0;
 const RUN_ALONG: f64 = 10.0;
+/// The same where coordinates are checked.
+const RUN_CHECKED: f64 = 60.0;
 const UNIT: f64 = 0.2;
 const STRIDED: f64 = 1.5;
 
@@ -254,12 +294,14 @@ impl Operand {
     /// Cycles for an element when packed along `outer` into panels of `width`.
     fn across_cost(&self, width: usize) -> f64 {
         let inner = self.outer.innermost();
-        (if inner.stride == 1 { UNIT } else { 1.2 * STRIDED }) + RUN_ACROSS / inner.size.min(width) as f64
+        let run = if self.limits.is_empty() { RUN_ACROSS } else { RUN_CHECKED };
+        (if inner.stride == 1 { UNIT } else { 1.2 * STRIDED }) + run / inner.size.min(width) as f64
     }
 
     /// Cycles for an element when packed along `sum`.
     fn along_cost(&self) -> f64 {
         let inner = self.sum.innermost();
-        (if inner.stride == 1 { UNIT } else { STRIDED }) + RUN_ALONG / inner.size.min(256) as f64
+        let run = if self.limits.is_empty() { RUN_ALONG } else { RUN_CHECKED };
+        (if inner.stride == 1 { UNIT } else { STRIDED }) + run / inner.size.min(256) as f64
     }
 }

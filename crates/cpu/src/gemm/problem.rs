@@ -1,5 +1,6 @@
 //! Contractions over given layouts as linear forms: every divisor resolved, every loop with its strides.
 
+use super::staging::Staging;
 use fovea_core::contraction::{self, Contraction, Role};
 use fovea_core::{Error, Layout, Result};
 
@@ -16,6 +17,11 @@ pub(super) struct Dim {
 }
 
 impl Dim {
+    /// A coordinate that is its loop's index.
+    pub fn plain(coefficients: Vec<isize>, size: usize, stride: isize) -> Dim {
+        Dim { coefficients, offset: 0, divisor: 1, size, stride }
+    }
+
     /// Whether the coordinate may lie outside the operand.
     pub fn is_checked(&self, loops: &[Loop]) -> bool {
         let (mut low, mut high) = (self.offset, self.offset);
@@ -58,6 +64,10 @@ pub(super) struct Problem {
     pub out: isize,
     pub a: Access,
     pub b: Access,
+    /// The part is all of it.
+    pub whole: bool,
+    /// How each operand is copied before it is read, if it is.
+    pub staged: [Option<Staging>; 2],
     /// No term of the sum lies in both operands: the part is zero.
     pub empty: bool,
 }
@@ -66,6 +76,17 @@ impl Problem {
     pub fn extent(&self, role: Role) -> usize {
         let sizes: usize = self.loops.iter().filter(|l| l.role == role).map(|l| l.size).product();
         if self.empty && role == Role::Sum { 0 } else { sizes }
+    }
+
+    /// Copies operands first whose neighbours lie apart.
+    fn with_staging(mut self) -> Problem {
+        if let Some((staging, access)) = Staging::of_operand(&self, &self.a, Role::Row) {
+            (self.staged[0], self.a) = (Some(staging), access);
+        }
+        if let Some((staging, access)) = Staging::of_operand(&self, &self.b, Role::Col) {
+            (self.staged[1], self.b) = (Some(staging), access);
+        }
+        self
     }
 
     /// Replaces index `i` of a loop by `step · i + first`, for `size` values of `i`.
@@ -101,8 +122,10 @@ pub(super) fn lower(c: &Contraction, a: &Layout, b: &Layout) -> Result<Vec<Probl
     let a = access(c, &c.a, a, Role::Col)?;
     let b = access(c, &c.b, b, Role::Row)?;
     let mut out = Vec::new();
-    resolve(Problem { loops, out: 0, a, b, empty: false }, &mut out)?;
-    Ok(out)
+    resolve(Problem { loops, out: 0, a, b, whole: true, staged: [None, None], empty: false }, &mut out)?;
+    let whole = out.len() == 1;
+    out.iter_mut().for_each(|part| part.whole = whole);
+    Ok(out.into_iter().map(Problem::with_staging).collect())
 }
 
 fn access(c: &Contraction, coords: &contraction::Access, layout: &Layout, absent: Role) -> Result<Access> {

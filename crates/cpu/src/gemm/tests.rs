@@ -131,16 +131,16 @@ impl Case {
         self.execute(&compiled, a, b, threads)
     }
 
-    /// Runs each product in its `index`-th way; `None` where none has so many.
-    fn run_way<T: Number>(&self, index: usize, a: (&[T], &Layout), b: (&[T], &Layout)) -> Option<Vec<T>> {
+    /// Each product in its `index`-th way; `None` where none has so many.
+    fn way<T: Number>(&self, index: usize, a: &Layout, b: &Layout) -> Option<CompiledContraction> {
         let exists = std::cell::Cell::new(false);
         let nth = |problem: &Problem, tile: TileSize| {
             let mut ways = Product::ways(problem, tile)?;
             exists.set(exists.get() || index < ways.len());
             Ok(ways.swap_remove(index.min(ways.len() - 1)))
         };
-        let compiled = CompiledContraction::compile_by(nth, isa(), &self.c, T::DTYPE, a.1, b.1).unwrap();
-        exists.get().then(|| self.execute(&compiled, a, b, 2))
+        let compiled = CompiledContraction::compile_by(nth, isa(), &self.c, T::DTYPE, a, b).unwrap();
+        exists.get().then_some(compiled)
     }
 
     fn execute<T: Number>(
@@ -222,7 +222,8 @@ impl Case {
             if set == isa() {
                 let (la, lb) = (random.layout(&self.a), random.layout(&self.b));
                 for index in 0.. {
-                    let Some(other) = self.run_way(index, (&a, &la), (&b, &lb)) else { break };
+                    let Some(way) = self.way::<T>(index, &la, &lb) else { break };
+                    let other = self.execute(&way, (&a, &la), (&b, &lb), 2);
                     assert!(first == other, "{self:?}: bits differ in way {index}, {la:?}, {lb:?}");
                 }
             }

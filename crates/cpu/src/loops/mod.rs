@@ -21,6 +21,8 @@ mod strided;
 mod tests;
 mod transpose;
 
+pub(crate) use strided::copy as copy_strided;
+
 use crate::isa::{Isa, isa};
 use elementwise::Elementwise;
 use fovea_core::device::{Datum, Threads};

@@ -1,6 +1,7 @@
 //! Contractions under test.
 
 use super::super::problem;
+use super::super::staging::Staging;
 use super::*;
 
 fn index(l: usize) -> Coord {
@@ -223,6 +224,8 @@ fn convolutions() -> Vec<Conv> {
         Conv { input: 32, output: 16, size: [14, 14], batch: 1, ..base },
         Conv { batch: 11, input: 2, size: [16, 16], ..base },
         Conv { size: [1, 1], ..base },
+        Conv { input: 20, output: 24, ..base },
+        Conv { input: 20, output: 24, stride: 2, kernel: [5, 4], padding: 2, ..base },
         Conv { batch: 0, ..base },
         Conv { input: 0, ..base },
         Conv { stride: 5, kernel: [2, 2], padding: 0, ..base },
@@ -276,6 +279,23 @@ fn convolutions_are_seen_as_images() {
         assert!(images(&conv.backward_weights()).contains(&false));
     }
     assert_eq!(images(&matmul(2, 9, 11, 40, false)), []);
+}
+
+#[test]
+fn operands_and_results_whose_neighbours_lie_apart_are_copied_first() {
+    let ways = |case: &Case| -> Vec<Product> {
+        let [a, b] = [&case.a, &case.b].map(|shape| Layout::contiguous(Shape::new(shape)));
+        let tile = TileSize { rows: 6, lanes: 8, block: 256, element: 4 };
+        let problems = problem::lower(&case.c, &a, &b).unwrap();
+        problems.iter().flat_map(|problem| Product::ways(problem, tile).unwrap()).collect()
+    };
+    let conv = Conv { input: 20, output: 24, ..convolutions()[0] };
+    let elements = |staging: &Option<Staging>| staging.as_ref().map_or(0, |staging| staging.elements);
+    for case in [conv.forward(), conv.backward_data()] {
+        assert!(ways(&case).iter().all(|way| elements(&way.staged[1]) == 20 * 24 * 9 && way.staged[0].is_none()));
+    }
+    assert!(ways(&conv.backward_weights()).iter().any(|way| elements(&way.staged_out) == 20 * 24 * 9));
+    assert!(ways(&matmul(2, 90, 110, 40, false)).iter().all(|way| way.staged.iter().all(Option::is_none)));
 }
 
 #[test]

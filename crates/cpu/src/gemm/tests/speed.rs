@@ -76,6 +76,15 @@ fn measure_with(name: &str, case: &Case, la: &Layout, lb: &Layout, peak: f64) {
     let b: Vec<f32> = (0..lb.end()).map(|_| random.unit() as f32).collect();
     let mut out = vec![0f32; case.out()];
     let compiled = CompiledContraction::compile(&case.c, DType::F32, la, lb).unwrap();
+    measure_compiled(name, &compiled, (&a, &b), &mut out, peak);
+    // All ways of running it, for the estimate of their costs to be judged by.
+    for index in (0..).take_while(|_| std::env::var_os("FOVEA_WAYS").is_some()) {
+        let Some(compiled) = case.way::<f32>(index, la, lb) else { break };
+        measure_compiled("", &compiled, (&a, &b), &mut out, peak);
+    }
+}
+
+fn measure_compiled(name: &str, compiled: &CompiledContraction, (a, b): (&[f32], &[f32]), out: &mut [f32], peak: f64) {
     let seconds = best(|| {
         // SAFETY: the vectors hold their layouts, `out` the result.
         unsafe { compiled.run(a.as_ptr().cast(), b.as_ptr().cast(), out.as_mut_ptr().cast(), pool()).unwrap() };

@@ -81,7 +81,7 @@ impl Product {
         for swapped in [false, true] {
             for by_operand in [(false, false), (true, false), (false, true), (true, true)] {
                 let packed = Product::new(problem, swapped, by_operand)?;
-                ways.extend(packed.from_boxes(problem, by_operand.0, tile));
+                ways.extend(packed.with_boxes(problem, by_operand.0, tile));
                 let in_place = packed.in_place(tile);
                 for way in in_place.into_iter().chain([packed]) {
                     ways.extend(way.with_right_in_place(tile));
@@ -135,7 +135,7 @@ impl Product {
     }
 
     /// The same with the broadcast operand read from boxes of its images, where it has such.
-    fn from_boxes(&self, problem: &Problem, by_operand: bool, tile: TileSize) -> Option<Product> {
+    fn with_boxes(&self, problem: &Problem, by_operand: bool, tile: TileSize) -> Option<Product> {
         let (left, role) = if self.swapped { (&problem.b, Role::Col) } else { (&problem.a, Role::Row) };
         let image = Image::of(problem, left, &order(problem, role, by_operand.then_some(left)), tile)?;
         Some(Product { reading: Reading::Boxes(image), ..self.clone() })

@@ -65,7 +65,7 @@ impl Staging {
         }
         let moving = |&i: &usize| problem.loops[i].size > 1 && access.stride(i) != 0;
         let of = |role: Role| (0..problem.loops.len()).filter(move |&i| problem.loops[i].role == role).filter(moving);
-        let near = of(Role::Sum).last().into_iter().chain(of(outer));
+        let near = of(Role::Sum).next_back().into_iter().chain(of(outer));
         let inner = near.min_by_key(|&i| access.stride(i).unsigned_abs())?;
         if access.stride(inner).unsigned_abs() == 1 || problem.loops[inner].size < SHORT {
             return None;

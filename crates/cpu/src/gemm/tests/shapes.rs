@@ -259,18 +259,27 @@ fn convolution_backward_to_the_weights() {
     convolutions()[3].backward_weights().check::<f64>(&mut random);
 }
 
+/// All ways of running a case whose images lie channels-last.
+fn ways_for_images(case: &Case) -> Vec<Product> {
+    let [a, b] = [&case.a, &case.b].map(|shape| match shape[..] {
+        [n, g, c, h, w] => Layout::contiguous(Shape::from([n, h, w, g, c])).permute(&[0, 3, 4, 1, 2]),
+        _ => Layout::contiguous(Shape::new(shape)),
+    });
+    ways(case, &a, &b)
+}
+
+fn ways(case: &Case, a: &Layout, b: &Layout) -> Vec<Product> {
+    let tile = TileSize { rows: 6, lanes: 8, block: 256, element: 4 };
+    let problems = problem::lower(&case.c, a, b).unwrap();
+    problems.iter().flat_map(|problem| Product::ways(problem, tile).unwrap()).collect()
+}
+
 #[test]
 fn convolutions_are_seen_as_images() {
-    // Whether positions are rows of the product, in the ways that read boxes of channels-last images.
+    // Whether positions are rows of the product, in the ways that read boxes.
     let images = |case: &Case| -> Vec<bool> {
-        let [a, b] = [&case.a, &case.b].map(|shape| match shape[..] {
-            [n, g, c, h, w] => Layout::contiguous(Shape::from([n, h, w, g, c])).permute(&[0, 3, 4, 1, 2]),
-            _ => Layout::contiguous(Shape::new(shape)),
-        });
-        let tile = TileSize { rows: 6, lanes: 8, block: 256, element: 4 };
-        let problems = problem::lower(&case.c, &a, &b).unwrap();
-        let ways = problems.iter().flat_map(|problem| Product::ways(problem, tile).unwrap());
-        ways.filter_map(|way| way.image().map(|image| image.positions_are_rows)).collect()
+        let boxes = |way: Product| way.image().map(|image| image.positions_are_rows);
+        ways_for_images(case).into_iter().filter_map(boxes).collect()
     };
     let [base, strided] = [0, 2].map(|i| convolutions()[i]);
     for conv in [base, strided] {
@@ -283,19 +292,17 @@ fn convolutions_are_seen_as_images() {
 
 #[test]
 fn operands_and_results_whose_neighbours_lie_apart_are_copied_first() {
-    let ways = |case: &Case| -> Vec<Product> {
+    let row_major = |case: &Case| {
         let [a, b] = [&case.a, &case.b].map(|shape| Layout::contiguous(Shape::new(shape)));
-        let tile = TileSize { rows: 6, lanes: 8, block: 256, element: 4 };
-        let problems = problem::lower(&case.c, &a, &b).unwrap();
-        problems.iter().flat_map(|problem| Product::ways(problem, tile).unwrap()).collect()
+        ways(case, &a, &b)
     };
     let conv = Conv { input: 20, output: 24, ..convolutions()[0] };
     let elements = |staging: &Option<Staging>| staging.as_ref().map_or(0, |staging| staging.elements);
     for case in [conv.forward(), conv.backward_data()] {
-        assert!(ways(&case).iter().all(|way| elements(&way.staged[1]) == 20 * 24 * 9 && way.staged[0].is_none()));
+        assert!(row_major(&case).iter().all(|way| elements(&way.staged[1]) == 20 * 24 * 9 && way.staged[0].is_none()));
     }
-    assert!(ways(&conv.backward_weights()).iter().any(|way| elements(&way.staged_out) == 20 * 24 * 9));
-    assert!(ways(&matmul(2, 90, 110, 40, false)).iter().all(|way| way.staged.iter().all(Option::is_none)));
+    assert!(ways_for_images(&conv.backward_weights()).iter().any(|way| elements(&way.staged_out) == 20 * 24 * 9));
+    assert!(row_major(&matmul(2, 90, 110, 40, false)).iter().all(|way| way.staged.iter().all(Option::is_none)));
 }
 
 #[test]

@@ -6,6 +6,7 @@ import { expect } from 'vitest'
 export interface Stored {
   shape: number[]
   data: number[]
+  dtype?: 'bool'
 }
 
 export interface LayerCase {
@@ -13,12 +14,16 @@ export interface LayerCase {
   args: unknown[]
   mode: 'train' | 'eval'
   before: Record<string, Stored>
-  input: Stored
-  integers: boolean
-  output: Stored
-  inputGradient: Stored | null
+  inputs: Stored[]
+  integers: boolean[]
+  /** The arguments of the call: inputs by their position, or several of them as one. */
+  arguments: (number | number[])[]
+  options: Record<string, unknown> | null
+  outputs: Stored[]
+  inputGradients: (Stored | null)[]
   gradients: Record<string, Stored>
-  after: Record<string, Stored>
+  /** The state after the call; null where nothing changed. */
+  after: Record<string, Stored> | null
 }
 
 export interface LossCase {

@@ -20,22 +20,17 @@ export function crossEntropy(logits: Tensor, target: Tensor, options: CrossEntro
   const { reduction = 'mean', ...rest } = options
   const code = REDUCTIONS.indexOf(reduction)
   if (code < 0) refuse('crossEntropy', 'reduction', 'mean, sum or none', reduction)
-  if (isTensor(target) && isTensor(logits) && target.dtype.startsWith('f'))
+  if (isTensor(target) && isTensor(logits) && target.dtype.startsWith('f') && sameShape(logits, target)) {
     return softCrossEntropy(logits, target, options)
+  }
   return ops.crossEntropy(logits, target, { ...rest, reduction: code })
 }
 
 /** Cross-entropy with a probability for each class. */
 function softCrossEntropy(logits: Tensor, target: Tensor, options: CrossEntropyOptions): Tensor {
   const { weight, labelSmoothing = 0, reduction } = options
-  if (!sameShape(logits, target)) {
-    const [expected, received] = [`[${logits.shape.join(', ')}]`, `[${target.shape.join(', ')}]`]
-    throw new ShapeError(`crossEntropy: probabilities must have the logits' shape ${expected}, got ${received}`, {
-      op: 'crossEntropy',
-      argument: 'target',
-      expected,
-      received,
-    })
+  if (!(labelSmoothing >= 0 && labelSmoothing <= 1)) {
+    refuse('crossEntropy', 'labelSmoothing', 'a number from 0 to 1', labelSmoothing)
   }
   const dim = logits.rank > 1 ? 1 : 0
   const classes = logits.shape[dim]!

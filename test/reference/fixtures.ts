@@ -62,6 +62,11 @@ export interface Fixtures {
   layers: LayerCase[]
 }
 
+export interface SequenceFixtures extends Fixtures {
+  /** Scaled dot-product attention. */
+  products: { inputs: Stored[]; options: Record<string, unknown>; output: Stored; gradients: Stored[] }[]
+}
+
 export interface LossFixtures {
   torch: string
   torchvision: string
@@ -81,6 +86,7 @@ const load = <T>(name: string) => JSON.parse(readFileSync(new URL(name, import.m
 
 export const fixtures = load<Fixtures>('nn.json')
 export const lossFixtures = load<LossFixtures>('losses.json')
+export const sequenceFixtures = load<SequenceFixtures>('sequence.json')
 export const optimFixtures = load<OptimFixtures>('optim.json')
 
 /** A stored tensor as a leaf. */

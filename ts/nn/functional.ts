@@ -27,6 +27,12 @@ export {
 } from './functional/activation.ts'
 export { flatten, logsumexp, norm, squeeze, stack, std, transpose, unsqueeze } from '../tensor/compose.ts'
 export {
+  type AttentionOptions,
+  attentionWeights,
+  causalMask,
+  scaledDotProductAttention,
+} from './functional/attention.ts'
+export {
   conv1d,
   type Conv1dOptions,
   conv2d,

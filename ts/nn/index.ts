@@ -1,7 +1,9 @@
 /** Modules, layers, starting values. */
 export { Variable } from '../tensor/variable.ts'
 export * from './activation.ts'
+export { type AttentionCall, MultiheadAttention, type MultiheadAttentionOptions } from './attention.ts'
 export type { ForwardCall } from './calls.ts'
+export { GRUCell, LSTMCell, RNNCell } from './cells.ts'
 export { Flatten, ModuleDict, ModuleList, ParameterList, Sequential, Unflatten } from './containers.ts'
 export {
   Conv1d,
@@ -36,6 +38,8 @@ export {
 export { CircularPad2d, ConstantPad2d, ReflectionPad2d, ReplicationPad2d, type Sides, ZeroPad2d } from './padding.ts'
 export { Parameter } from './parameter.ts'
 export * from './pooling.ts'
+export { GRU, LSTM, type RecurrentOptions, RNN } from './recurrent.ts'
 export { PixelShuffle, PixelUnshuffle, Upsample } from './resize.ts'
 export type { LoadResult } from './state.ts'
 export { Summary, type SummaryRow } from './summary.ts'
+export * from './transformer.ts'

@@ -1,6 +1,6 @@
-/** What modules, optimizers and starting values do beyond their formulas. */
+/** What modules do beyond their formulas. */
 import { describe, expect, test } from 'vitest'
-import { F, manualSeed, nn, optim, ones, randn, tensor, withSeed, zeros, type Tensor } from 'fovea'
+import { F, nn, optim, ones, randn, tensor, withSeed } from 'fovea'
 import { convNet, numbers, sameBits } from '../engine.ts'
 
 describe('state dicts', () => {
@@ -144,51 +144,6 @@ describe('modes', () => {
       ].join('\n'),
     )
     expect([model.training, numbers(model.buffers()[0]!)]).toEqual([true, mean])
-  })
-})
-
-describe('starting values', () => {
-  const weight = () => new nn.Parameter(zeros([64, 32, 3, 3]))
-  const [fanIn, fanOut] = [32 * 9, 64 * 9]
-  const spread = (x: Tensor) => {
-    const values = numbers(x)
-    const mean = values.reduce((a, b) => a + b) / values.length
-    const deviation = Math.sqrt(values.reduce((a, b) => a + (b - mean) ** 2, 0) / values.length)
-    return { mean, deviation, most: values.reduce((a, b) => Math.max(a, Math.abs(b)), 0) }
-  }
-  const { init } = nn
-  const cases: [string, (p: nn.Parameter) => nn.Parameter, number][] = [
-    ['kaimingUniform', (p) => init.kaimingUniform(p, { nonlinearity: 'relu' }), Math.sqrt(2 / fanIn)],
-    ['kaimingNormal', (p) => init.kaimingNormal(p, { mode: 'fanOut', nonlinearity: 'relu' }), Math.sqrt(2 / fanOut)],
-    ['xavierUniform', (p) => init.xavierUniform(p), Math.sqrt(2 / (fanIn + fanOut))],
-    ['xavierNormal', (p) => init.xavierNormal(p, { gain: 2 }), 2 * Math.sqrt(2 / (fanIn + fanOut))],
-    ['normal', (p) => init.normal(p, 0, 0.02), 0.02],
-  ]
-  test.each(cases)('%s has the standard deviation of its paper', (name, set, expected) => {
-    manualSeed(1)
-    const { mean, deviation, most } = spread(set(weight()))
-    // 18,432 draws: the deviation of the mean is deviation / 136, that of the deviation below deviation / 190.
-    expect(Math.abs(mean)).toBeLessThan((5 * expected) / 136)
-    expect(Math.abs(deviation / expected - 1)).toBeLessThan(5 / 190)
-    expect(most / expected).toBeLessThan(name.endsWith('Uniform') ? Math.sqrt(3) * 1.0001 : 6)
-  })
-
-  test('linear and convolution layers start within 1 / √fanIn, as in PyTorch', () => {
-    manualSeed(1)
-    for (const [layer, fan] of [
-      [new nn.Linear(100, 50), 100],
-      [new nn.Conv2d(8, 16, 3), 72],
-    ] as const) {
-      for (const p of layer.parameters()) {
-        expect(spread(p).most).toBeLessThanOrEqual(1 / Math.sqrt(fan))
-        expect(spread(p).most).toBeGreaterThan(0.8 / Math.sqrt(fan))
-      }
-    }
-  })
-
-  test('the same seed gives the same model', () => {
-    const make = () => withSeed(3, () => convNet().parameters().flatMap(numbers))
-    expect(make()).toEqual(make())
   })
 })
 

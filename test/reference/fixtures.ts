@@ -12,6 +12,8 @@ export interface Stored {
 export interface LayerCase {
   module: string
   args: unknown[]
+  /** What the module is given to first, and its options. */
+  wrap: [name: string, options: object] | null
   mode: 'train' | 'eval'
   before: Record<string, Stored>
   inputs: Stored[]

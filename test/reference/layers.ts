@@ -6,12 +6,15 @@ import { expectClose, given, type LayerCase, type Stored } from './fixtures.ts'
 type Layer = nn.Module<unknown[], unknown>
 const classes = nn as unknown as Record<string, new (...args: unknown[]) => Layer>
 
+const wrappers = nn as unknown as Record<string, (layer: Layer, options: object) => Layer>
+
 /** The cases with their titles. */
 export function titled(cases: readonly LayerCase[]): [title: string, c: LayerCase][] {
   return cases.map((c, i) => {
     const args = c.args.map((a) => JSON.stringify(a)).join(', ')
     const options = c.options === null ? '' : ` with ${Object.keys(c.options).join(', ')}`
-    return [`${c.module}(${args}), ${c.mode}${options} (${i})`, c]
+    const wrap = c.wrap === null ? '' : `${c.wrap[0]} ${JSON.stringify(c.wrap[1])} of `
+    return [`${wrap}${c.module}(${args}), ${c.mode}${options} (${i})`, c]
   })
 }
 
@@ -29,7 +32,8 @@ const flat = (nested: unknown): Tensor[] => {
 
 /** Output, gradients and state of one call; gradients are those of the sum of the outputs' cubes. */
 export function checkLayer(c: LayerCase): void {
-  const layer = new classes[c.module]!(...c.args)
+  const plain = new classes[c.module]!(...c.args)
+  const layer = c.wrap === null ? plain : wrappers[c.wrap[0]]!(plain, c.wrap[1])
   const before = Object.entries(c.before).map(([key, value]) => {
     return [key, given(value, key.endsWith('num_batches_tracked') ? 'i64' : 'f32')] as const
   })

@@ -8,7 +8,7 @@ Running the tests needs only the JSON file.
 import torch
 from torch import nn
 
-from stored import layer, made, write
+from stored import layer, made, snake, write
 
 SEED = 20260101
 
@@ -144,9 +144,25 @@ def normalization():
     return cases
 
 
+def reparametrized():
+    r, cases = torch.randn, []
+    utils = {"weightNorm": nn.utils.weight_norm, "spectralNorm": nn.utils.spectral_norm}
+    for wrap, options, name, args, shape in [
+        ("weightNorm", {}, "Linear", [4, 3], (2, 4)),
+        ("weightNorm", {"dim": None}, "Linear", [4, 3], (2, 4)),
+        ("weightNorm", {"dim": 1}, "Conv2d", [2, 3, 3, {"bias": False}], (1, 2, 4, 4)),
+        ("spectralNorm", {}, "Linear", [4, 3], (2, 4)),
+        ("spectralNorm", {"nPowerIterations": 3, "dim": 1}, "Conv2d", [2, 3, 3], (1, 2, 4, 4)),
+    ]:
+        module = utils[wrap](made(name, args), **snake(options))
+        for mode in ["train", "eval"]:
+            cases.append(layer(name, args, r(*shape), module=module, mode=mode, wrap=[wrap, options]))
+    return cases
+
+
 def main():
     torch.manual_seed(SEED)
-    cases = activations() + layers() + normalization()
+    cases = activations() + layers() + normalization() + reparametrized()
     write(__file__, {"torch": torch.__version__.split("+")[0], "seed": SEED, "layers": cases})
 
 

@@ -35,12 +35,13 @@ def flat(nested):
     return [nested] if isinstance(nested, torch.Tensor) else [x for part in nested if part is not None for x in flat(part)]
 
 
-def layer(name, args, *inputs, module=None, mode="train", options=None, call=None):
+def layer(name, args, *inputs, module=None, mode="train", options=None, call=None, wrap=None):
     """
     One call of a module: what it gives, the gradients of the sum of its outputs' cubes, its state before and after.
 
     `module` is made from name and args where it is left out. Inputs may be tuples of tensors; `options` are those of
-    the call, and `call` makes it where PyTorch's way differs.
+    the call, and `call` makes it where PyTorch's way differs. `wrap` names what the module is given to first, and its
+    options.
     """
     module = made(name, args) if module is None else module
     module.zero_grad()
@@ -56,6 +57,7 @@ def layer(name, args, *inputs, module=None, mode="train", options=None, call=Non
     return {
         "module": name,
         "args": args,
+        "wrap": wrap,
         "mode": mode,
         "before": before,
         "inputs": [array(x) for x in flat(given)],

@@ -32,6 +32,10 @@ export class Sequential extends Module {
     return [...this.#parts] as unknown as Entry[]
   }
 
+  override _exchange(before: AnyModule, now: AnyModule): void {
+    for (const [name, module] of this.#parts) if ((module as unknown) === before) this.#parts.set(name, now as never)
+  }
+
   get length(): number {
     return this.#parts.size
   }
@@ -74,6 +78,10 @@ export class ModuleList<M extends AnyModule = Module> extends Module<never, neve
     return this.#list.map((module, i) => [String(i), module])
   }
 
+  override _exchange(before: AnyModule, now: AnyModule): void {
+    this.#list.forEach((module, i) => void ((module as unknown) === before && (this.#list[i] = now as never)))
+  }
+
   get length(): number {
     return this.#list.length
   }
@@ -110,6 +118,10 @@ export class ModuleDict<M extends AnyModule = Module> extends Module<never, neve
 
   override _entries(): Entry[] {
     return [...this.#parts]
+  }
+
+  override _exchange(before: AnyModule, now: AnyModule): void {
+    for (const [name, module] of this.#parts) if ((module as unknown) === before) this.#parts.set(name, now as never)
   }
 
   get length(): number {

@@ -183,8 +183,8 @@ export function orthogonal<V extends Variable>(variable: V, options: { gain?: nu
   const [count, length] = rows < columns ? [rows, columns] : [columns, rows]
   const vectors = Float64Array.from(drawNormal([count, length]).dataSync<Float32Array>())
   orthonormalize(vectors, count, length)
-  const matrix = tensor(vectors, { shape: [count, length], device: 'cpu' }).mul(factor)
-  const oriented = rows < columns ? matrix : matrix.transpose(0, 1)
+  const found = tensor(vectors, { shape: [count, length], device: 'cpu' }).mul(factor)
+  const oriented = rows < columns ? found : found.transpose(0, 1)
   return set(variable, () => oriented.reshape(variable.shape).to(variable.dtype))
 }
 

@@ -49,15 +49,15 @@ describe('starting values', () => {
 
   test('truncNormal has the moments of its distribution and stays within its bounds', () => {
     manualSeed(2)
-    const { mean, deviation, most } = spread(init.truncNormal(weight(), 0, 0.5, -1, 1))
+    const { mean, deviation, most } = spread(init.truncNormal(weight(), { std: 0.5, a: -1, b: 1 }))
     // Cut off at 2 deviations, a normal distribution has 0.8796 of its deviation; 5 errors of 18,432 draws.
     expect(Math.abs(mean)).toBeLessThan((5 * 0.44) / 136)
     expect(Math.abs(deviation / (0.5 * 0.8796) - 1)).toBeLessThan(5 / 190)
     expect(most).toBeLessThanOrEqual(1)
-    const off = spread(init.truncNormal(weight(), 1, 1, 0, 3))
+    const off = spread(init.truncNormal(weight(), { mean: 1, a: 0, b: 3 }))
     // φ(-1) - φ(2) over Φ(2) - Φ(-1): the mean of N(1, 1) between 0 and 3.
     expect(Math.abs(off.mean - (1 + 0.18798 / 0.81859))).toBeLessThan(5 / 136)
-    const wide = spread(init.truncNormal(weight(), 0, 1, -10, 10))
+    const wide = spread(init.truncNormal(weight(), { a: -10, b: 10 }))
     expect(Math.abs(wide.deviation - 1)).toBeLessThan(5 / 190)
   })
 
@@ -116,6 +116,6 @@ describe('starting values', () => {
     expect(() => init.orthogonal(vector)).toThrow(/parameter must be of rank 2 or more/)
     expect(() => init.dirac(table)).toThrow(/parameter must be of rank 3 to 5/)
     expect(() => init.sparse(table, 2)).toThrow(/sparsity must be a number from 0 to 1/)
-    expect(() => init.truncNormal(table, 0, 1, 2, 1)).toThrow(/b must be a number above a \(2\)/)
+    expect(() => init.truncNormal(table, { a: 2, b: 1 })).toThrow(/b must be a number above a \(2\)/)
   })
 })

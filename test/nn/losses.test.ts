@@ -79,6 +79,12 @@ describe('limits', () => {
     expect(numbers(a.grad!).every(Number.isFinite)).toBe(true)
   })
 
+  test('normalize gives vectors of length 1, and leaves zeros where they are', () => {
+    const y = numbers(F.normalize(tensor([[3, 4], [0, 0]]))) // prettier-ignore
+    ;[0.6, 0.8, 0, 0].forEach((v, i) => expect(y[i]).toBeCloseTo(v, 6))
+    expect(numbers(F.normalize(tensor([3, 4]), { dim: 0, eps: 10 }))).toEqual([Math.fround(0.3), Math.fround(0.4)])
+  })
+
   test('what does not fit is refused by name', () => {
     const message = (work: () => unknown) => failure(work).message
     const [x, t] = [tensor([[1, 2]]), tensor([0], { dtype: 'i32' })]

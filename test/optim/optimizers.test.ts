@@ -276,3 +276,21 @@ test('a parameter of zeros is moved by LAMB and LARS without a trust ratio', asy
     expect(numbers(p).every((v) => Number.isFinite(v) && v !== 0)).toBe(true)
   }
 })
+
+test.each([
+  ['SGD', { momentum: 0.9, weightDecay: 0.1, nesterov: true }],
+  ['Adam', { amsgrad: true }],
+  ['AdamW', {}],
+  ['Adagrad', { weightDecay: 0.1 }],
+  ['RMSprop', { centered: true, momentum: 0.9 }],
+])('%s updates a parameter and its moments in one pass', async (name, options) => {
+  const p = new nn.Parameter([1, 2, 3])
+  const optimizer = made(name, [p], options)
+  const gradient = tensor([1, -1, 0.5])
+  const step = () => {
+    p.grad = gradient
+    return optimizer.step()
+  }
+  await step()
+  expect((await counted(step)).kernels).toBe(1)
+})

@@ -39,6 +39,27 @@ def recurrent():
     return cases
 
 
+def packed():
+    """Sequences of several lengths, through PyTorch's packed sequences."""
+    r, cases = torch.randn, []
+    lengths = torch.tensor([3, 5, 1])
+
+    def call(module, x, state=None):
+        sequence = nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+        y, last = module(sequence, state)
+        return nn.utils.rnn.pad_packed_sequence(y, batch_first=True)[0], last
+
+    for name, more in [("RNN", {}), ("LSTM", {"bidirectional": True, "numLayers": 2}), ("GRU", {"bidirectional": True})]:
+        args = [2, 3, {"batchFirst": True} | more]
+        module = made(name, args)
+        layers = module.num_layers * (2 if module.bidirectional else 1)
+        state = lambda: r(layers, 3, 3)
+        given = (state(), state()) if name == "LSTM" else state()
+        options = {"lengths": lengths.tolist()}
+        cases.append(layer(name, args, r(3, 5, 2), given, module=module, options=options, call=call))
+    return cases
+
+
 def renamed(call):
     """The options of a call under the names that PyTorch gives them in its own modules."""
     names = {"mask": "attn_mask", "keyPaddingMask": "key_padding_mask", "needWeights": "need_weights"}
@@ -143,7 +164,7 @@ def products():
 
 def main():
     torch.manual_seed(SEED)
-    layers = recurrent() + attention() + transformers()
+    layers = recurrent() + packed() + attention() + transformers()
     version = torch.__version__.split("+")[0]
     write(__file__, {"torch": version, "seed": SEED, "layers": layers, "products": products()})
 

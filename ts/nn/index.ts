@@ -39,7 +39,7 @@ export {
 export { CircularPad2d, ConstantPad2d, ReflectionPad2d, ReplicationPad2d, type Sides, ZeroPad2d } from './padding.ts'
 export { Parameter } from './parameter.ts'
 export * from './pooling.ts'
-export { GRU, LSTM, type RecurrentOptions, RNN } from './recurrent.ts'
+export { GRU, LSTM, type RecurrentOptions, RNN, type SequenceOptions } from './recurrent.ts'
 export { spectralNorm, weightNorm } from './reparametrize.ts'
 export { PixelShuffle, PixelUnshuffle, Upsample } from './resize.ts'
 export type { LoadResult } from './state.ts'

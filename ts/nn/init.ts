@@ -157,8 +157,20 @@ function normalCdf(x: number): number {
   return x < 0 ? upper : 1 - upper
 }
 
-/** Normal with this mean and standard deviation, cut off below `a` and above `b` (drawn anew, not clamped). */
-export function truncNormal<V extends Variable>(variable: V, mean = 0, std = 1, a = -2, b = 2): V {
+export interface TruncNormalOptions {
+  /** Default 0. */
+  mean?: number
+  /** Default 1. */
+  std?: number
+  /** The lowest value. Default -2. */
+  a?: number
+  /** The highest value. Default 2. */
+  b?: number
+}
+
+/** Normal with this mean and standard deviation, cut off below `a` and above `b` (drawn from in between, not clamped). */
+export function truncNormal<V extends Variable>(variable: V, options: TruncNormalOptions = {}): V {
+  const { mean = 0, std = 1, a = -2, b = 2 } = options
   if (!(std > 0)) refuse('init', 'std', 'a number above 0', std)
   if (!(a < b)) refuse('init', 'b', `a number above a (${a})`, b)
   const [low, high] = [2 * normalCdf((a - mean) / std) - 1, 2 * normalCdf((b - mean) / std) - 1]

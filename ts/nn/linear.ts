@@ -45,6 +45,6 @@ export class Bilinear extends Module<[Tensor, Tensor]> {
   }
 
   forward(a: Tensor, b: Tensor): Tensor {
-    return bilinear(a, b, this.weight, this.bias)
+    return bilinear(a, b, this.weight, { bias: this.bias })
   }
 }

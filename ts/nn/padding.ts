@@ -24,8 +24,7 @@ function image(op: string, x: Tensor): Tensor {
   return isTensor(x) && x.rank === 4 ? x : refuse(op, 'x', 'a Tensor of shape [N, C, H, W]', x)
 }
 
-/** One number around images [N, C, H, W]. */
-export class ConstantPad2d extends Module {
+abstract class NumberPad2d extends Module {
   readonly edges: readonly number[]
 
   constructor(
@@ -42,8 +41,11 @@ export class ConstantPad2d extends Module {
   }
 }
 
+/** One number around images [N, C, H, W]. */
+export class ConstantPad2d extends NumberPad2d {}
+
 /** Zeros around images [N, C, H, W]. */
-export class ZeroPad2d extends ConstantPad2d {
+export class ZeroPad2d extends NumberPad2d {
   constructor(padding: Sides) {
     super(padding, 0)
   }

@@ -1,9 +1,9 @@
 /** Recurrent networks over whole sequences. */
-import { concat } from '../generated/ops.ts'
+import { concat, lt, where } from '../generated/ops.ts'
 import { refuse, ShapeError } from '../native/errors.ts'
 import { isTensor } from '../native/record.ts'
 import { stack } from '../tensor/compose.ts'
-import { zeros } from '../tensor/create.ts'
+import { arange, tensor, zeros } from '../tensor/create.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { type CellWeights, gruStep, lstmStep, type Nonlinearity, nonlinearityOf, rnnStep, type Step } from './cells.ts'
 import type { Entry } from './fields.ts'
@@ -27,8 +27,26 @@ export interface RecurrentOptions {
   bidirectional?: boolean
 }
 
+/** Options of a call. */
+export interface SequenceOptions {
+  /**
+   * Steps of each sequence that count; what follows is padding: its outputs are zeros, and the last state is that of the
+   * last step that counts (PyTorch's packed sequences). Integers [N] or an array of them, from 1 on.
+   */
+  lengths?: Tensor | readonly number[] | null
+}
+
+/** The direction of a pass, and which steps count in it (null: all). */
+interface Way {
+  backwards: boolean
+  counted: Tensor | null
+}
+
 /** What the kinds of recurrent network share. `States` is what one gives as its last state. */
-abstract class Recurrent<States> extends Module<[x: Tensor, state?: States | null], [Tensor, States]> {
+abstract class Recurrent<States> extends Module<
+  [x: Tensor, state?: States | null, options?: SequenceOptions],
+  [Tensor, States]
+> {
   readonly inputSize: number
   readonly hiddenSize: number
   readonly numLayers: number
@@ -76,7 +94,7 @@ abstract class Recurrent<States> extends Module<[x: Tensor, state?: States | nul
   abstract _step(): Step
 
   /** @internal The output [N, T, directions · hidden] and the last states, each [layers · directions, N, hidden]. */
-  _run(x: Tensor, given: readonly Tensor[] | null, states: number): [Tensor, Tensor[]] {
+  _run(x: Tensor, given: readonly Tensor[] | null, states: number, options: SequenceOptions): [Tensor, Tensor[]] {
     const op = this.constructor.name
     if (!isTensor(x)) refuse(op, 'x', 'a Tensor', x)
     const shape = this.batchFirst ? '[N, T, ' : '[T, N, '
@@ -84,12 +102,13 @@ abstract class Recurrent<States> extends Module<[x: Tensor, state?: States | nul
     let y = this.batchFirst ? x.transpose(0, 1) : x // [T, N, in]
     if (y.shape[0] === 0) refuse(op, 'x', 'a sequence of at least one step', x)
     const first = given?.map((s, i) => this.#checked(s, y.shape[1]!, `state[${i}]`)) ?? this.#zeros(y, states)
+    const counted = this.#counted(options.lengths ?? null, y)
     const last: Tensor[][] = first.map(() => [])
     for (let layer = 0; layer < this.numLayers; layer++) {
       const outputs = this.#directions.map((suffix, d) => {
         const row = layer * this.#directions.length + d
         const start = first.map((s) => s.at(row))
-        const [output, end] = this.#pass(y, start, this.#of(layer, suffix), suffix !== '')
+        const [output, end] = this.#pass(y, start, this.#of(layer, suffix), { backwards: suffix !== '', counted })
         end.forEach((s, i) => last[i]!.push(s))
         return output
       })
@@ -100,7 +119,8 @@ abstract class Recurrent<States> extends Module<[x: Tensor, state?: States | nul
   }
 
   /** One layer in one direction: the outputs [T, N, hidden] and the last states. */
-  #pass(x: Tensor, start: Tensor[], weights: CellWeights, backwards: boolean): [Tensor, Tensor[]] {
+  #pass(x: Tensor, start: Tensor[], weights: CellWeights, way: Way): [Tensor, Tensor[]] {
+    const { backwards, counted } = way
     const step = this._step()
     const projected = linear(x, weights.ih, weights.biasIh) // [T, N, gates · hidden]
     const length = x.shape[0]!
@@ -108,10 +128,24 @@ abstract class Recurrent<States> extends Module<[x: Tensor, state?: States | nul
     let states = start
     for (let i = 0; i < length; i++) {
       const t = backwards ? length - 1 - i : i
-      states = step(projected.at(t), states, weights)
-      outputs[t] = states[0]!
+      const next = step(projected.at(t), states, weights)
+      const here = counted?.at(t) // [N, 1]
+      states = here ? next.map((s, k) => where(here, s, states[k]!)) : next
+      outputs[t] = here ? where(here, states[0]!, 0) : states[0]!
     }
     return [stack(outputs), states]
+  }
+
+  /** Which steps of which sequence count: bool [T, N, 1]; null for all. */
+  #counted(lengths: SequenceOptions['lengths'], x: Tensor): Tensor | null {
+    if (lengths === null || lengths === undefined) return null
+    const [steps, batch] = x.shape as [number, number]
+    const list = isTensor(lengths) ? lengths : tensor(lengths, { dtype: 'i32', device: x.device })
+    if (list.rank !== 1 || list.size !== batch) {
+      refuse(this.constructor.name, 'lengths', `${batch} integers, one for each sequence`, lengths)
+    }
+    const time = arange(steps, null, { dtype: 'i32', device: x.device }).reshape([steps, 1, 1])
+    return lt(time, list.reshape([1, batch, 1]))
   }
 
   #of(layer: number, suffix: string): CellWeights {
@@ -152,8 +186,8 @@ export class RNN extends Recurrent<Tensor> {
     return rnnStep(this.nonlinearity)
   }
 
-  forward(x: Tensor, state: Tensor | null = null): [Tensor, Tensor] {
-    const [y, [h]] = this._run(x, state === null ? null : [state], 1)
+  forward(x: Tensor, state: Tensor | null = null, options: SequenceOptions = {}): [Tensor, Tensor] {
+    const [y, [h]] = this._run(x, state === null ? null : [state], 1, options)
     return [y, h!]
   }
 }
@@ -171,9 +205,13 @@ export class LSTM extends Recurrent<[h: Tensor, c: Tensor]> {
     return lstmStep
   }
 
-  forward(x: Tensor, state: readonly [h: Tensor, c: Tensor] | null = null): [Tensor, [h: Tensor, c: Tensor]] {
+  forward(
+    x: Tensor,
+    state: readonly [h: Tensor, c: Tensor] | null = null,
+    options: SequenceOptions = {},
+  ): [Tensor, [h: Tensor, c: Tensor]] {
     if (state !== null && (!Array.isArray(state) || state.length !== 2)) refuse('LSTM', 'state', '[h, c]', state)
-    const [y, [h, c]] = this._run(x, state, 2)
+    const [y, [h, c]] = this._run(x, state, 2, options)
     return [y, [h!, c!]]
   }
 }
@@ -191,8 +229,8 @@ export class GRU extends Recurrent<Tensor> {
     return gruStep
   }
 
-  forward(x: Tensor, state: Tensor | null = null): [Tensor, Tensor] {
-    const [y, [h]] = this._run(x, state === null ? null : [state], 1)
+  forward(x: Tensor, state: Tensor | null = null, options: SequenceOptions = {}): [Tensor, Tensor] {
+    const [y, [h]] = this._run(x, state === null ? null : [state], 1, options)
     return [y, h!]
   }
 }

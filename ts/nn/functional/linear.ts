@@ -25,7 +25,8 @@ export function linear(x: Tensor, weight: Tensor, bias: Tensor | null = null): T
 }
 
 /** Σ_ij a_i weight[k, i, j] b_j + bias_k: [..., in1] and [..., in2] by [out, in1, in2]: [..., out]. */
-export function bilinear(a: Tensor, b: Tensor, weight: Tensor, bias: Tensor | null = null): Tensor {
+export function bilinear(a: Tensor, b: Tensor, weight: Tensor, options: { bias?: Tensor | null } = {}): Tensor {
+  const { bias = null } = options
   const [out, in1, in2] = weight.shape as [number, number, number]
   const check = (x: Tensor, argument: string, features: number) => {
     if (!isTensor(x)) refuse('bilinear', argument, 'a Tensor', x)

@@ -26,6 +26,7 @@ export {
   hingeEmbeddingLoss,
   type MarginOptions,
   marginRankingLoss,
+  normalize,
   pairwiseDistance,
   tripletMarginLoss,
   type TripletOptions,

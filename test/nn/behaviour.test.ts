@@ -46,6 +46,25 @@ test('SELU keeps mean 0 and variance 1 through 50 layers', () => {
   expect(Math.abs(deviation - 1)).toBeLessThan(0.1)
 })
 
+test('RReLU draws a slope for each element', () => {
+  manualSeed(8)
+  const slopes = numbers(new nn.RReLU(0.1, 0.3).forward(ones([1000]).neg())).map((y) => -y)
+  expect(slopes.every((s) => s >= 0.1 && s <= 0.3)).toBe(true)
+  // 1,000 draws of deviation 0.2 / √12.
+  expect(Math.abs(slopes.reduce((a, b) => a + b) / 1000 - 0.2)).toBeLessThan((5 * 0.0577) / Math.sqrt(1000))
+  expect(new Set(slopes).size).toBeGreaterThan(990)
+})
+
+test('folding what was unfolded counts each element once for each of its windows', () => {
+  const x = randn([1, 2, 4, 4])
+  const options = { padding: 1 }
+  const back = F.fold(F.unfold(x, 3, options), 4, 3, options)
+  const windows = F.fold(F.unfold(ones([1, 2, 4, 4]), 3, options), 4, 3, options)
+  const wanted = numbers(x.mul(windows))
+  numbers(back).forEach((v, i) => expect(v).toBeCloseTo(wanted[i]!, 4))
+  expect(Math.max(...numbers(windows))).toBe(9)
+})
+
 test('maxout is the largest of its linear maps', () => {
   const layer = new nn.Maxout(3, 2, 4)
   const x = randn([5, 3])
@@ -99,6 +118,9 @@ test('arguments that do not fit are refused by name', () => {
   expect(message(() => F.interpolate(x, { scaleFactor: 0.1 }))).toMatch(/size must be whole numbers from 1 on/)
   expect(message(() => F.pixelShuffle(x, 2))).toMatch(/factor must be a whole number whose square divides/)
   expect(message(() => F.adaptiveAvgPool2d(x, 0))).toMatch(/size must be whole numbers/)
+  expect(message(() => F.fold(randn([1, 8, 5]), 5, 2))).toMatch(/x must be of 4 × 4 windows/)
+  expect(message(() => F.conv3d(randn([1, 2, 2, 4, 4]), randn([1, 2, 3, 1, 1])))).toMatch(/no deeper than the padded/)
+  expect(message(() => F.channelShuffle(x, 3))).toMatch(/groups must be a divisor of the 2 channels/)
   expect(message(() => F.prelu(x, tensor([1, 2, 3])))).toMatch(/weight must have shape \[1\] or \[2\]/)
   expect(message(() => F.glu(randn([2, 3])))).toMatch(/dimension 1 of shape \[2, 3\] must be even/)
 })

@@ -1,6 +1,6 @@
 /** Optimizers against PyTorch and timm; the cases are those of test/reference/optim.py. */
 import { describe, expect, test } from 'vitest'
-import { F, nn, ones, optim, tensor, zeros } from 'fovea'
+import { F, nn, ones, optim, tensor, zeros, type Tensor } from 'fovea'
 import { convNet, counted, failure, numbers } from '../engine.ts'
 import { expectClose, given, optimFixtures as fixtures, type OptimizerCase } from '../reference/fixtures.ts'
 
@@ -179,6 +179,27 @@ describe('what optimizers do beyond their formulas', () => {
     p.mul(0).sum().backward()
     await optimizer.step()
     expect(numbers(p)).toEqual([0.95, 1.95])
+  })
+
+  test('moments follow a model that is given another dtype', async () => {
+    const model = new nn.Linear(2, 1)
+    const optimizer = new optim.Adam(model, { lr: 0.1 })
+    const step = (dtype: 'f32' | 'f64') => {
+      optimizer.zeroGrad()
+      model
+        .forward(ones([1, 2], { dtype }))
+        .sum()
+        .backward()
+      return optimizer.step()
+    }
+    await step('f32')
+    const before = numbers(optimizer.stateDict().state[0]!['exp_avg'] as Tensor)
+    model.to('f64')
+    await step('f64')
+    const after = optimizer.stateDict().state[0]!['exp_avg'] as Tensor
+    expect(after.dtype).toBe('f64')
+    // The same gradient of 1 again: m = 0.9 m + 0.1.
+    numbers(after).forEach((m, i) => expect(m).toBeCloseTo(0.9 * before[i]! + 0.1, 6))
   })
 
   test('a group can be added, and a parameter only once', async () => {

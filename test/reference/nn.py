@@ -61,6 +61,23 @@ def layers():
             r(1, 4, 3, 4),
         ),
     ]
+    cases += [
+        layer("ConvTranspose1d", [4, 6, 3, {"stride": 2, "padding": 1, "outputPadding": 1, "groups": 2}], r(2, 4, 4)),
+        layer("Conv3d", [2, 3, 2], r(2, 2, 3, 3, 4)),
+        layer(
+            "Conv3d",
+            [4, 2, [3, 2, 1], {"stride": [2, 1, 2], "padding": [1, 0, 2], "dilation": [2, 1, 1], "groups": 2}],
+            r(1, 4, 6, 3, 3),
+        ),
+        layer("MaxPool3d", [2, {"stride": [1, 2, 2], "padding": 1}], r(1, 2, 3, 4, 5)),
+        layer("AvgPool3d", [[2, 3, 2], {"padding": [1, 1, 0]}], r(1, 2, 4, 4, 5)),
+        layer("AvgPool3d", [2, {"padding": 1, "countIncludePad": False}], r(1, 2, 3, 4, 4)),
+        layer("Unfold", [[2, 3], {"padding": 1, "stride": [2, 1], "dilation": [1, 2]}], r(2, 2, 5, 6)),
+        layer("Fold", [[5, 4], 2, {"stride": 2, "padding": 1}], r(2, 8, 9)),
+        layer("ChannelShuffle", [2], r(1, 6, 2, 2)),
+        layer("Softmax2d", [], r(2, 3, 2, 2)),
+        layer("RReLU", [0.1, 0.4], r(3, 4), mode="eval"),
+    ]
     for mode in ["reflect", "replicate", "circular"]:
         cases.append(layer("Conv2d", [2, 2, 3, {"padding": [1, 2], "paddingMode": mode}], r(1, 2, 4, 5)))
     for name in ["ZeroPad2d", "ReflectionPad2d", "ReplicationPad2d", "CircularPad2d"]:

@@ -1,4 +1,5 @@
 /** Activations as modules. */
+import { randLike } from '../tensor/random.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import * as F from './functional.ts'
 import { constant } from './init.ts'
@@ -42,6 +43,28 @@ export class PReLU extends Module {
 
   forward(x: Tensor): Tensor {
     return F.prelu(x, this.weight)
+  }
+}
+
+/**
+ * max(x, 0) + slope · min(x, 0) with a slope drawn between `lower` and `upper` for each element in training, their mean
+ * in evaluation. Xu et al. 2015, https://arxiv.org/abs/1505.00853
+ */
+export class RReLU extends Module {
+  constructor(
+    readonly lower = 1 / 8,
+    readonly upper = 1 / 3,
+  ) {
+    super()
+  }
+
+  forward(x: Tensor): Tensor {
+    const { lower, upper } = this
+    if (!this.training) return F.leakyRelu(x, (lower + upper) / 2)
+    const slope = randLike(x)
+      .mul(upper - lower)
+      .add(lower)
+    return F.leakyRelu(x, slope)
   }
 }
 
@@ -220,6 +243,13 @@ export class Softmax extends Module {
 
   forward(x: Tensor): Tensor {
     return F.softmax(x, { dim: this.dim })
+  }
+}
+
+/** exp(x) / Σ exp(x) over the channels of images [N, C, H, W]. */
+export class Softmax2d extends Module {
+  forward(x: Tensor): Tensor {
+    return F.softmax(x, { dim: 1 })
   }
 }
 

@@ -1,7 +1,7 @@
 /** Convolutions as modules. */
 import { refuse } from '../native/errors.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-import { conv1d, conv2d, convTranspose2d, samePadding } from './functional/conv.ts'
+import { conv1d, conv2d, convTranspose1d, convTranspose2d, samePadding } from './functional/conv.ts'
 import { type PaddingMode, padWith } from './functional/padding.ts'
 import { type Pair, pair } from './functional/pair.ts'
 import { layerDefaults } from './init.ts'
@@ -28,7 +28,7 @@ export interface Conv2dOptions extends CommonOptions {
 }
 
 /** Refuses channels that groups don't divide. */
-function checkGroups(op: string, inChannels: number, outChannels: number, groups: number): void {
+export function checkGroups(op: string, inChannels: number, outChannels: number, groups: number): void {
   count(groups, op, 'groups')
   for (const [name, channels] of Object.entries({ inChannels, outChannels })) {
     if (count(channels, op, name) % groups !== 0) refuse(op, name, `a multiple of groups (${groups})`, channels)
@@ -164,5 +164,46 @@ export class ConvTranspose2d extends Module {
   forward(x: Tensor): Tensor {
     const { weight, bias, stride, padding, outputPadding, dilation, groups } = this
     return convTranspose2d(x, weight, { bias, stride, padding, outputPadding, dilation, groups })
+  }
+}
+
+export interface ConvTranspose1dOptions extends CommonOptions {
+  /** How far the sequence's elements are set apart. Default 1. */
+  stride?: number
+  /** Places of the result that are left out at each end. Default 0. */
+  padding?: number
+  /** Places added at the end. Default 0. */
+  outputPadding?: number
+  /** Distance of the window's taps. Default 1. */
+  dilation?: number
+}
+
+/** The transpose of a convolution: sequences [N, in, L] to longer ones [N, out, L']. */
+export class ConvTranspose1d extends Module {
+  readonly weight: Parameter // [in, out / groups, K]
+  readonly bias: Parameter | null // [out]
+  readonly stride: number
+  readonly padding: number
+  readonly outputPadding: number
+  readonly dilation: number
+  readonly groups: number
+
+  constructor(inChannels: number, outChannels: number, kernel: number, options: ConvTranspose1dOptions = {}) {
+    super()
+    const { stride = 1, padding = 0, outputPadding = 0, dilation = 1, groups = 1, bias = true } = options
+    checkGroups('ConvTranspose1d', inChannels, outChannels, groups)
+    this.stride = stride
+    this.padding = padding
+    this.outputPadding = outputPadding
+    this.dilation = dilation
+    this.groups = groups
+    this.weight = unset(inChannels, outChannels / groups, count(kernel, 'ConvTranspose1d', 'kernel'))
+    this.bias = bias ? unset(outChannels) : null
+    layerDefaults(this.weight, this.bias)
+  }
+
+  forward(x: Tensor): Tensor {
+    const { weight, bias, stride, padding, outputPadding, dilation, groups } = this
+    return convTranspose1d(x, weight, { bias, stride, padding, outputPadding, dilation, groups })
   }
 }

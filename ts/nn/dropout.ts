@@ -28,6 +28,20 @@ export class Dropout2d extends Dropping {
   }
 }
 
+/** In training: channels of [N, C, L] dropped with probability `p`, the others scaled by 1 / (1 - p). */
+export class Dropout1d extends Dropping {
+  forward(x: Tensor): Tensor {
+    return dropout2d(x, this.p, { training: this.training })
+  }
+}
+
+/** In training: channels of [N, C, D, H, W] dropped with probability `p`, the others scaled by 1 / (1 - p). */
+export class Dropout3d extends Dropping {
+  forward(x: Tensor): Tensor {
+    return dropout2d(x, this.p, { training: this.training })
+  }
+}
+
 /** Dropout that keeps mean 0 and variance 1, for SELU. https://arxiv.org/abs/1706.02515 */
 export class AlphaDropout extends Dropping {
   forward(x: Tensor): Tensor {

@@ -37,6 +37,8 @@ export {
   type Conv1dOptions,
   conv2d,
   type Conv2dOptions,
+  convTranspose1d,
+  type ConvTranspose1dOptions,
   convTranspose2d,
   type ConvTranspose2dOptions,
 } from './functional/conv.ts'
@@ -65,3 +67,12 @@ export {
   type MaxPool2dOptions,
 } from './functional/pooling.ts'
 export { interpolate, type InterpolateOptions, pixelShuffle, pixelUnshuffle } from './functional/resize.ts'
+export {
+  avgPool3d,
+  conv3d,
+  type Conv3dOptions,
+  maxPool3d,
+  type Pool3dOptions,
+  type Triple,
+} from './functional/volume.ts'
+export { channelShuffle, fold, unfold, type WindowOptions } from './functional/windows.ts'

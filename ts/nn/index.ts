@@ -10,14 +10,16 @@ export {
   type Conv1dOptions,
   Conv2d,
   type Conv2dOptions,
+  ConvTranspose1d,
+  type ConvTranspose1dOptions,
   ConvTranspose2d,
   type ConvTranspose2dOptions,
 } from './conv.ts'
-export { AlphaDropout, Dropout, Dropout2d } from './dropout.ts'
+export { AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d } from './dropout.ts'
 export { Embedding } from './embedding.ts'
 export { foldBatchNorm } from './fold.ts'
 export * as F from './functional.ts'
-export type { PaddingMode, Pair } from './functional.ts'
+export type { PaddingMode, Pair, Triple } from './functional.ts'
 export * as init from './init.ts'
 export { Bilinear, Linear } from './linear.ts'
 export * from './loss/modules.ts'
@@ -45,3 +47,5 @@ export { PixelShuffle, PixelUnshuffle, Upsample } from './resize.ts'
 export type { LoadResult } from './state.ts'
 export { type InputShape, Summary, type SummaryOptions, type SummaryRow } from './summary.ts'
 export * from './transformer.ts'
+export { AvgPool3d, Conv3d, type Conv3dOptions, MaxPool3d } from './volume.ts'
+export { ChannelShuffle, Fold, Unfold } from './windows.ts'

@@ -119,6 +119,37 @@ export function convTranspose2d(x: Tensor, weight: Tensor, options: ConvTranspos
   return conv2d(apart, ops.flip(windows, [2, 3]), { bias, dilation, groups })
 }
 
+export interface ConvTranspose1dOptions {
+  /** Added to each output channel, [K]. */
+  bias?: Tensor | null | undefined
+  /** Default 1. */
+  stride?: number | undefined
+  /** Places of the result that are left out at each end. Default 0. */
+  padding?: number | undefined
+  /** Places added at the end. Default 0. */
+  outputPadding?: number | undefined
+  /** Default 1. */
+  dilation?: number | undefined
+  /** Default 1. */
+  groups?: number | undefined
+}
+
+/** The transpose of {@link conv1d}: [N, C, L] with windows [C, K / groups, l] to [N, K, L']. */
+export function convTranspose1d(x: Tensor, weight: Tensor, options: ConvTranspose1dOptions = {}): Tensor {
+  const { bias, stride = 1, padding = 0, outputPadding = 0, dilation = 1, groups } = options
+  const op = 'convTranspose1d'
+  if (!isTensor(x) || x.rank !== 3) refuse(op, 'x', 'a Tensor of shape [N, C, L]', x)
+  if (!isTensor(weight) || weight.rank !== 3) refuse(op, 'weight', 'a Tensor of shape [C, K / groups, l]', weight)
+  return convTranspose2d(x.unsqueeze(2), weight.unsqueeze(2), {
+    bias,
+    stride: [1, stride],
+    padding: [0, padding],
+    outputPadding: [0, outputPadding],
+    dilation: [1, dilation],
+    groups,
+  }).squeeze(2)
+}
+
 /** Rows and columns of x [N, C, H, W] set apart by zeros: [N, C, (H - 1) s + 1, (W - 1) t + 1]. */
 function spread(x: Tensor, [down, across]: readonly [number, number]): Tensor {
   const [n, c, h, w] = x.shape as [number, number, number, number]

@@ -3,6 +3,7 @@ export {
   bceLoss,
   type BceOptions,
   bceWithLogits,
+  multiLabelSoftMarginLoss,
   sigmoidFocalLoss,
   type SigmoidFocalOptions,
   softMarginLoss,

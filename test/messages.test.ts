@@ -128,7 +128,7 @@ describe('errors say what to do', () => {
         "backward from a constant": "backward: the value does not depend on anything that requires a gradient, or was computed under noGrad",
         "backward from many elements": "backward: the output has shape [2]: reduce it to one number, as with sum(), or give a gradient of its shape",
         "batch norm after flattening": "BatchNorm2d: x must be [N, 3, H, W], got [5, 3] (in BatchNorm2d)",
-        "float targets": "crossEntropy: target must be class indices, i32 or i64 [2] for logits [2, 3], got f32 [2]; cast them with to('i32')",
+        "float targets": "crossEntropy: a float target holds probabilities and must have the logits' shape [2, 3], got [2]; classes are i32 or i64",
         "float targets of nllLoss": "nllLoss: target must be class indices, i32 or i64 [2], got f32 [2]",
         "integers in a convolution": "conv2d: a convolution takes f32 or f64, x is i32; cast it with to('f32')",
         "item() of many elements": "item: the tensor has 2 elements, shape [2]; read it with data()",

@@ -1,14 +1,18 @@
 //! Scopes, state, reports and files.
 
+use crate::engine::engine;
 use crate::environment::{Call, Environment, device_from, gpu, opened_gpu};
+use fovea_core::attributes::camel;
 use fovea_core::device::{Device, Threads};
 use fovea_core::graph::Cell;
+use fovea_core::profile::Timed;
 use fovea_core::{Error, Result, Shape, TensorType};
 use fovea_cpu::pool::pool;
 use napi_sys::napi_value;
 use serde_json::json;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub const FUNCTIONS: &[(&str, Call)] = &[
     ("takeError", take_error),
@@ -33,6 +37,8 @@ pub const FUNCTIONS: &[(&str, Call)] = &[
     ("setThreads", set_threads),
     ("threads", threads),
     ("machinePeak", machine_peak),
+    ("startProfile", start_profile),
+    ("endProfile", end_profile),
     ("memory", memory),
     ("counters", counters),
     ("setFlag", set_flag),
@@ -208,6 +214,27 @@ fn machine_peak(e: &mut Environment, _: &[napi_value]) -> Result<napi_value> {
     let peak = fovea_cpu::peak::measure(pool())?;
     let report = json!({ "gflops": peak.gflops, "readGbps": peak.read_gbps, "triadGbps": peak.triad_gbps });
     e.js.string(&report.to_string())
+}
+
+fn start_profile(e: &mut Environment, _: &[napi_value]) -> Result<napi_value> {
+    if e.graph.profile.is_some() {
+        return Err(Error::argument("a profile is being taken already; profiles can't be nested"));
+    }
+    e.graph.profile = Some(Arc::default());
+    e.js.undefined()
+}
+
+fn end_profile(e: &mut Environment, _: &[napi_value]) -> Result<napi_value> {
+    engine().drain();
+    let steps = e.graph.profile.take().map(|profile| profile.take()).unwrap_or_default();
+    let ms = |time: Duration| time.as_secs_f64() * 1e3;
+    let step = |s: Timed| {
+        json!({
+            "name": camel(&s.label), "module": *s.module, "kind": s.kind, "startMs": ms(s.start), "ms": ms(s.length),
+            "flops": s.work.flops, "bytesRead": s.work.read, "bytesWritten": s.work.written,
+        })
+    };
+    e.js.string(&steps.into_iter().map(step).collect::<serde_json::Value>().to_string())
 }
 
 fn memory(e: &mut Environment, _: &[napi_value]) -> Result<napi_value> {

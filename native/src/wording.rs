@@ -1,24 +1,8 @@
 //! Errors in the words of TypeScript: the core names ops, inputs and attributes as Rust does.
 
 use crate::environment::op_table;
+use fovea_core::attributes::camel;
 use fovea_core::error::{ErrorKind, Fields};
-
-/// `kernelSize` for `kernel_size`.
-fn camel(name: &str) -> String {
-    let mut out = String::with_capacity(name.len());
-    let mut upper = false;
-    for c in name.chars() {
-        match c {
-            '_' if !out.is_empty() => upper = true,
-            c if upper => {
-                out.extend(c.to_uppercase());
-                upper = false;
-            }
-            c => out.push(c),
-        }
-    }
-    out
-}
 
 /// `text` with those of its words that are among `names` in camelCase.
 fn reworded(text: &str, names: &[&str]) -> String {

@@ -95,6 +95,7 @@ describe('limits', () => {
     )
     expect(message(() => F.multiMarginLoss(x, t, { p: 3 as 1 }))).toMatch(/p must be 1 or 2/)
     expect(message(() => F.crossEntropy(x, x, { labelSmoothing: 2 }))).toMatch(/labelSmoothing must be a number from 0/)
+    expect(message(() => F.crossEntropy(x, tensor([[1, 0, 0]])))).toMatch(/must have the logits' shape/)
     expect(message(() => F.klDiv(x, x, { reduction: 'all' as 'sum' }))).toMatch(/reduction must be mean, sum or none/)
   })
 })

@@ -71,6 +71,13 @@ def real(x):
     return x if x.is_floating_point() else x.float()
 
 
+def reals(t, *names):
+    """Operands in the float type that they are promoted to."""
+    operands = [real(t[name]) for name in names]
+    dtype = torch.float64 if any(x.dtype == torch.float64 for x in operands) else torch.float32
+    return [x.to(dtype) for x in operands]
+
+
 def total(x):
     return x if x.is_floating_point() else x.long()
 
@@ -211,13 +218,67 @@ def embedding_backward(t, a):
     return torch.zeros(a["rows"], g.shape[-1], dtype=g.dtype).index_add(0, indices, rows)
 
 
+def piecewise(x, at, above, below):
+    """An activation that PyTorch has for one number only: by hand, for tensors of them."""
+    return torch.where(x > at, above, below)
+
+
+def elu(t, a):
+    x, alpha = reals(t, "x", "alpha")
+    return piecewise(x, 0, x, alpha * x.clamp(max=0).expm1())
+
+
+def celu(t, a):
+    x, alpha = reals(t, "x", "alpha")
+    return piecewise(x, 0, x, alpha * (x.clamp(max=0) / alpha).expm1())
+
+
+def leaky_relu(t, a):
+    x, slope = reals(t, "x", "slope")
+    return piecewise(x, 0, x, x * slope)
+
+
+def check_by_hand():
+    """What is written by hand against PyTorch, where it has it."""
+    x = torch.linspace(-4, 4, 101, dtype=torch.float64)
+    n = lambda v: torch.tensor(v, dtype=torch.float64)
+    for ours, theirs in [
+        (elu({"x": x, "alpha": n(0.7)}, None), F.elu(x, 0.7)),
+        (celu({"x": x, "alpha": n(0.7)}, None), F.celu(x, 0.7)),
+        (leaky_relu({"x": x, "slope": n(0.1)}, None), F.leaky_relu(x, 0.1)),
+        (piecewise(x, n(0.3), x, n(9.0)), F.threshold(x, 0.3, 9.0)),
+        (lerp({"a": x, "b": x.flip(0), "weight": n(0.8)}, None), torch.lerp(x, x.flip(0), 0.8)),
+        (copysign({"a": x, "b": n(-0.0)}, None), torch.copysign(x, n(-0.0))),
+    ]:
+        torch.testing.assert_close(ours, theirs)
+
+
+def lerp(t, a):
+    x, y, weight = reals(t, "a", "b", "weight")
+    return torch.where(weight < 0.5, x + weight * (y - x), y - (y - x) * (1 - weight))
+
+
+def copysign(t, a):
+    """By hand: PyTorch's gradient is NaN next to integers."""
+    x, y = reals(t, "a", "b")
+    return torch.where(torch.signbit(y), -x.abs(), x.abs())
+
+
+def floats(function):
+    """A float function of two."""
+    return lambda t, a: function(*reals(t, "a", "b"))
+
+
 def clamp(t, a):
     return torch.clamp(t["x"], t.get("min"), t.get("max"))
 
 
-BINARY = "add sub mul pow remainder maximum minimum eq ne lt le gt ge logical_and logical_or matmul".split()
+BINARY = "add sub mul pow remainder fmod floor_divide maximum minimum eq ne lt le gt ge logical_and logical_or logical_xor matmul".split()
 UNARY = "logical_not neg abs square relu".split()
-FLOATING = "sqrt rsqrt reciprocal exp expm1 log log1p sin cos tanh erf sigmoid".split()
+FLOATING = (
+    "sqrt rsqrt reciprocal exp expm1 exp2 log log2 log10 log1p sin cos tan asin acos atan sinh cosh asinh acosh "
+    "atanh tanh erf erfc logit sigmoid frac"
+).split()
 INTEGRAL = "floor ceil round trunc".split()
 
 def arange(t, a):
@@ -237,6 +298,24 @@ OPS = {
     "silu": floating(F.silu),
     "softplus": floating(lambda x: F.softplus(x, threshold=1000.0)),
     "hardswish": floating(F.hardswish),
+    "atan2": floats(torch.atan2),
+    "hypot": floats(torch.hypot),
+    "copysign": copysign,
+    "logaddexp": floats(torch.logaddexp),
+    "xlogy": floats(torch.xlogy),
+    "relu6": lambda t, a: F.relu6(t["x"]) if t["x"].is_floating_point() else t["x"].clamp(0, 6),
+    "leaky_relu": leaky_relu,
+    "elu": elu,
+    "selu": floating(F.selu),
+    "celu": celu,
+    "mish": floating(F.mish),
+    "softsign": floating(F.softsign),
+    "logsigmoid": floating(F.logsigmoid),
+    "hardsigmoid": floating(lambda x: (x + 3).clamp(0, 6) / 6),  # PyTorch has no second order of its own
+    "hardtanh": lambda t, a: torch.clamp(t["x"], t["min"], t["max"]),
+    "threshold": lambda t, a: piecewise(t["x"], t["threshold"], t["x"], t["value"]),
+    "lerp": lerp,
+    "is_inf": unary(torch.isinf),
     "is_nan": unary(torch.isnan),
     "is_finite": unary(torch.isfinite),
     "where": lambda t, a: torch.where(t["condition"] != 0, t["a"], t["b"]),
@@ -359,6 +438,7 @@ def array(x):
 
 
 def main(path):
+    check_by_hand()
     ops = json.loads(pathlib.Path(path).read_text())["ops"]
     arrays, hashes, left_out = {}, {}, {}
     for op in ops:

@@ -18,10 +18,24 @@ export interface Methods {
   pow(other: TensorLike): Tensor
   /** Remainder with the sign of the divisor: `a % b`. */
   remainder(other: TensorLike): Tensor
+  /** Remainder with the sign of the dividend: `fmod(a, b)`. */
+  fmod(other: TensorLike): Tensor
+  /** Quotient rounded down: `floor_divide(a, b)`. */
+  floorDivide(other: TensorLike): Tensor
   /** Larger of two; NaN if either is: `maximum(a, b)`. */
   maximum(other: TensorLike): Tensor
   /** Smaller of two; NaN if either is: `minimum(a, b)`. */
   minimum(other: TensorLike): Tensor
+  /** Angle of the point (b, a), from -π to π: `atan2(a, b)`. */
+  atan2(other: TensorLike): Tensor
+  /** √(a² + b²) without overflow on the way: `hypot(a, b)`. */
+  hypot(other: TensorLike): Tensor
+  /** Magnitude of a with the sign of b: `copysign(a, b)`. */
+  copysign(other: TensorLike): Tensor
+  /** log(exp(a) + exp(b)) without overflow on the way: `logaddexp(a, b)`. */
+  logaddexp(other: TensorLike): Tensor
+  /** a log b, 0 where a is 0: `xlogy(a, b)`. */
+  xlogy(other: TensorLike): Tensor
   /** Whether equal; bool: `eq(a, b)`. */
   eq(other: TensorLike): Tensor
   /** Whether not equal; bool: `ne(a, b)`. */
@@ -38,6 +52,8 @@ export interface Methods {
   logicalAnd(other: TensorLike): Tensor
   /** Whether either is not 0; bool: `or(a, b)`. */
   logicalOr(other: TensorLike): Tensor
+  /** Whether exactly one is not 0; bool: `ne(a, b)`. */
+  logicalXor(other: TensorLike): Tensor
   /** Whether it is 0; bool: `not(x)`. */
   logicalNot(): Tensor
   /** Negative: `-x`. */
@@ -60,16 +76,44 @@ export interface Methods {
   expm1(): Tensor
   /** Natural logarithm: `log(x)`. */
   log(): Tensor
+  /** Power of 2: `exp2(x)`. */
+  exp2(): Tensor
+  /** Logarithm to base 2: `log(x) * LOG2_E`. */
+  log2(): Tensor
+  /** Logarithm to base 10: `log(x) * LOG10_E`. */
+  log10(): Tensor
   /** Natural logarithm of 1 + x, exact near 0: `log1p(x)`. */
   log1p(): Tensor
   /** Sine: `sin(x)`. */
   sin(): Tensor
   /** Cosine: `cos(x)`. */
   cos(): Tensor
+  /** Tangent: `sin(x) / cos(x)`. */
+  tan(): Tensor
+  /** Arc sine; NaN beyond ±1: `atan2(x, cosine_of_sine(x))`. */
+  asin(): Tensor
+  /** Arc cosine; NaN beyond ±1: `atan2(cosine_of_sine(x), x)`. */
+  acos(): Tensor
+  /** Arc tangent: `atan2(x, 1.0)`. */
+  atan(): Tensor
+  /** Hyperbolic sine: `sinh(x)`. */
+  sinh(): Tensor
+  /** Hyperbolic cosine: `cosh(x)`. */
+  cosh(): Tensor
+  /** Inverse hyperbolic sine: `asinh(x)`. */
+  asinh(): Tensor
+  /** Inverse hyperbolic cosine: `acosh(x)`. */
+  acosh(): Tensor
+  /** Inverse hyperbolic tangent; NaN beyond ±1: `0.5 * (log1p(x) - log1p(-x))`. */
+  atanh(): Tensor
   /** Hyperbolic tangent: `tanh(x)`. */
   tanh(): Tensor
   /** Error function: `erf(x)`. */
   erf(): Tensor
+  /** Complementary error function; its error is that of erf: `1.0 - erf(x)`. */
+  erfc(): Tensor
+  /** Inverse of sigmoid; NaN beyond 0 and 1: `log(x) - log1p(-x)`. */
+  logit(): Tensor
   /** Logistic function: `1.0 / (1.0 + exp(-x))`. */
   sigmoid(): Tensor
   /** Rectified linear unit: `maximum(x, 0.0)`. */
@@ -82,6 +126,25 @@ export interface Methods {
   softplus(): Tensor
   /** Cheap approximation of silu (Howard et al., 2019): `x * (minimum(maximum(x + 3.0, 0.0), 6.0) / 6.0)`. */
   hardswish(): Tensor
+  /** Rectified linear unit up to 6 (Howard et al., 2017): `minimum(maximum(x, 0.0), 6.0)`. */
+  relu6(): Tensor
+  /**
+   * Scaled exponential linear unit (Klambauer et al., 2017): `SELU_SCALE * select(gt(x, 0.0), x, SELU_ALPHA *
+   * expm1(below(x)))`.
+   */
+  selu(): Tensor
+  /** x tanh(softplus(x)) (Misra, 2019): `x * tanh(softplus(x))`. */
+  mish(): Tensor
+  /** x / (1 + |x|): `x / (1.0 + abs(x))`. */
+  softsign(): Tensor
+  /** Logarithm of sigmoid: `minimum(x, 0.0) - log1p(exp(-abs(x)))`. */
+  logsigmoid(): Tensor
+  /** Piecewise linear sigmoid (Howard et al., 2019): `minimum(maximum(x + 3.0, 0.0), 6.0) / 6.0`. */
+  hardsigmoid(): Tensor
+  /** Linear interpolation from a (weight 0) to b (weight 1): `lerp(a, b, weight)`. */
+  lerp(other: TensorLike, weight: TensorLike): Tensor
+  /** Part behind the point, with the sign of x: `x - trunc(x)`. */
+  frac(): Tensor
   /** Rounded down: `floor(x)`. */
   floor(): Tensor
   /** Rounded up: `ceil(x)`. */
@@ -92,6 +155,8 @@ export interface Methods {
   trunc(): Tensor
   /** Whether it is NaN; bool: `ne(x, x)`. */
   isNan(): Tensor
+  /** Whether it is infinite; bool: `eq(abs(x), f64::INFINITY)`. */
+  isInf(): Tensor
   /** Whether it is neither infinite nor NaN; bool: `lt(abs(x), f64::INFINITY)`. */
   isFinite(): Tensor
   /**
@@ -203,11 +268,32 @@ export const methods: Methods & ThisType<Tensor> = {
   remainder(this: Tensor, other: TensorLike) {
     return ops.remainder(this, other)
   },
+  fmod(this: Tensor, other: TensorLike) {
+    return ops.fmod(this, other)
+  },
+  floorDivide(this: Tensor, other: TensorLike) {
+    return ops.floorDivide(this, other)
+  },
   maximum(this: Tensor, other: TensorLike) {
     return ops.maximum(this, other)
   },
   minimum(this: Tensor, other: TensorLike) {
     return ops.minimum(this, other)
+  },
+  atan2(this: Tensor, other: TensorLike) {
+    return ops.atan2(this, other)
+  },
+  hypot(this: Tensor, other: TensorLike) {
+    return ops.hypot(this, other)
+  },
+  copysign(this: Tensor, other: TensorLike) {
+    return ops.copysign(this, other)
+  },
+  logaddexp(this: Tensor, other: TensorLike) {
+    return ops.logaddexp(this, other)
+  },
+  xlogy(this: Tensor, other: TensorLike) {
+    return ops.xlogy(this, other)
   },
   eq(this: Tensor, other: TensorLike) {
     return ops.eq(this, other)
@@ -232,6 +318,9 @@ export const methods: Methods & ThisType<Tensor> = {
   },
   logicalOr(this: Tensor, other: TensorLike) {
     return ops.logicalOr(this, other)
+  },
+  logicalXor(this: Tensor, other: TensorLike) {
+    return ops.logicalXor(this, other)
   },
   logicalNot(this: Tensor) {
     return ops.logicalNot(this)
@@ -266,6 +355,15 @@ export const methods: Methods & ThisType<Tensor> = {
   log(this: Tensor) {
     return ops.log(this)
   },
+  exp2(this: Tensor) {
+    return ops.exp2(this)
+  },
+  log2(this: Tensor) {
+    return ops.log2(this)
+  },
+  log10(this: Tensor) {
+    return ops.log10(this)
+  },
   log1p(this: Tensor) {
     return ops.log1p(this)
   },
@@ -275,11 +373,44 @@ export const methods: Methods & ThisType<Tensor> = {
   cos(this: Tensor) {
     return ops.cos(this)
   },
+  tan(this: Tensor) {
+    return ops.tan(this)
+  },
+  asin(this: Tensor) {
+    return ops.asin(this)
+  },
+  acos(this: Tensor) {
+    return ops.acos(this)
+  },
+  atan(this: Tensor) {
+    return ops.atan(this)
+  },
+  sinh(this: Tensor) {
+    return ops.sinh(this)
+  },
+  cosh(this: Tensor) {
+    return ops.cosh(this)
+  },
+  asinh(this: Tensor) {
+    return ops.asinh(this)
+  },
+  acosh(this: Tensor) {
+    return ops.acosh(this)
+  },
+  atanh(this: Tensor) {
+    return ops.atanh(this)
+  },
   tanh(this: Tensor) {
     return ops.tanh(this)
   },
   erf(this: Tensor) {
     return ops.erf(this)
+  },
+  erfc(this: Tensor) {
+    return ops.erfc(this)
+  },
+  logit(this: Tensor) {
+    return ops.logit(this)
   },
   sigmoid(this: Tensor) {
     return ops.sigmoid(this)
@@ -299,6 +430,30 @@ export const methods: Methods & ThisType<Tensor> = {
   hardswish(this: Tensor) {
     return ops.hardswish(this)
   },
+  relu6(this: Tensor) {
+    return ops.relu6(this)
+  },
+  selu(this: Tensor) {
+    return ops.selu(this)
+  },
+  mish(this: Tensor) {
+    return ops.mish(this)
+  },
+  softsign(this: Tensor) {
+    return ops.softsign(this)
+  },
+  logsigmoid(this: Tensor) {
+    return ops.logsigmoid(this)
+  },
+  hardsigmoid(this: Tensor) {
+    return ops.hardsigmoid(this)
+  },
+  lerp(this: Tensor, other: TensorLike, weight: TensorLike) {
+    return ops.lerp(this, other, weight)
+  },
+  frac(this: Tensor) {
+    return ops.frac(this)
+  },
   floor(this: Tensor) {
     return ops.floor(this)
   },
@@ -313,6 +468,9 @@ export const methods: Methods & ThisType<Tensor> = {
   },
   isNan(this: Tensor) {
     return ops.isNan(this)
+  },
+  isInf(this: Tensor) {
+    return ops.isInf(this)
   },
   isFinite(this: Tensor) {
     return ops.isFinite(this)

@@ -59,13 +59,31 @@ export function remainder(a: TensorLike, b: TensorLike): Tensor {
   return record(5)
 }
 
+/** Remainder with the sign of the dividend: `fmod(a, b)`. */
+export function fmod(a: TensorLike, b: TensorLike): Tensor {
+  putInput(1, a, 'fmod', 'a')
+  putInput(3, b, 'fmod', 'b')
+  scratch[0] = 2
+  scratch[5] = 0
+  return record(6)
+}
+
+/** Quotient rounded down: `floor_divide(a, b)`. */
+export function floorDivide(a: TensorLike, b: TensorLike): Tensor {
+  putInput(1, a, 'floorDivide', 'a')
+  putInput(3, b, 'floorDivide', 'b')
+  scratch[0] = 2
+  scratch[5] = 0
+  return record(7)
+}
+
 /** Larger of two; NaN if either is: `maximum(a, b)`. */
 export function maximum(a: TensorLike, b: TensorLike): Tensor {
   putInput(1, a, 'maximum', 'a')
   putInput(3, b, 'maximum', 'b')
   scratch[0] = 2
   scratch[5] = 0
-  return record(6)
+  return record(8)
 }
 
 /** Smaller of two; NaN if either is: `minimum(a, b)`. */
@@ -74,7 +92,52 @@ export function minimum(a: TensorLike, b: TensorLike): Tensor {
   putInput(3, b, 'minimum', 'b')
   scratch[0] = 2
   scratch[5] = 0
-  return record(7)
+  return record(9)
+}
+
+/** Angle of the point (b, a), from -π to π: `atan2(a, b)`. */
+export function atan2(a: TensorLike, b: TensorLike): Tensor {
+  putInput(1, a, 'atan2', 'a')
+  putInput(3, b, 'atan2', 'b')
+  scratch[0] = 2
+  scratch[5] = 0
+  return record(10)
+}
+
+/** √(a² + b²) without overflow on the way: `hypot(a, b)`. */
+export function hypot(a: TensorLike, b: TensorLike): Tensor {
+  putInput(1, a, 'hypot', 'a')
+  putInput(3, b, 'hypot', 'b')
+  scratch[0] = 2
+  scratch[5] = 0
+  return record(11)
+}
+
+/** Magnitude of a with the sign of b: `copysign(a, b)`. */
+export function copysign(a: TensorLike, b: TensorLike): Tensor {
+  putInput(1, a, 'copysign', 'a')
+  putInput(3, b, 'copysign', 'b')
+  scratch[0] = 2
+  scratch[5] = 0
+  return record(12)
+}
+
+/** log(exp(a) + exp(b)) without overflow on the way: `logaddexp(a, b)`. */
+export function logaddexp(a: TensorLike, b: TensorLike): Tensor {
+  putInput(1, a, 'logaddexp', 'a')
+  putInput(3, b, 'logaddexp', 'b')
+  scratch[0] = 2
+  scratch[5] = 0
+  return record(13)
+}
+
+/** a log b, 0 where a is 0: `xlogy(a, b)`. */
+export function xlogy(a: TensorLike, b: TensorLike): Tensor {
+  putInput(1, a, 'xlogy', 'a')
+  putInput(3, b, 'xlogy', 'b')
+  scratch[0] = 2
+  scratch[5] = 0
+  return record(14)
 }
 
 /** Whether equal; bool: `eq(a, b)`. */
@@ -83,7 +146,7 @@ export function eq(a: TensorLike, b: TensorLike): Tensor {
   putInput(3, b, 'eq', 'b')
   scratch[0] = 2
   scratch[5] = 0
-  return record(8)
+  return record(15)
 }
 
 /** Whether not equal; bool: `ne(a, b)`. */
@@ -92,7 +155,7 @@ export function ne(a: TensorLike, b: TensorLike): Tensor {
   putInput(3, b, 'ne', 'b')
   scratch[0] = 2
   scratch[5] = 0
-  return record(9)
+  return record(16)
 }
 
 /** Whether less; bool: `lt(a, b)`. */
@@ -101,7 +164,7 @@ export function lt(a: TensorLike, b: TensorLike): Tensor {
   putInput(3, b, 'lt', 'b')
   scratch[0] = 2
   scratch[5] = 0
-  return record(10)
+  return record(17)
 }
 
 /** Whether less or equal; bool: `le(a, b)`. */
@@ -110,7 +173,7 @@ export function le(a: TensorLike, b: TensorLike): Tensor {
   putInput(3, b, 'le', 'b')
   scratch[0] = 2
   scratch[5] = 0
-  return record(11)
+  return record(18)
 }
 
 /** Whether greater; bool: `gt(a, b)`. */
@@ -119,7 +182,7 @@ export function gt(a: TensorLike, b: TensorLike): Tensor {
   putInput(3, b, 'gt', 'b')
   scratch[0] = 2
   scratch[5] = 0
-  return record(12)
+  return record(19)
 }
 
 /** Whether greater or equal; bool: `ge(a, b)`. */
@@ -128,7 +191,7 @@ export function ge(a: TensorLike, b: TensorLike): Tensor {
   putInput(3, b, 'ge', 'b')
   scratch[0] = 2
   scratch[5] = 0
-  return record(13)
+  return record(20)
 }
 
 /** Whether both are not 0; bool: `and(a, b)`. */
@@ -137,7 +200,7 @@ export function logicalAnd(a: TensorLike, b: TensorLike): Tensor {
   putInput(3, b, 'logicalAnd', 'b')
   scratch[0] = 2
   scratch[5] = 0
-  return record(14)
+  return record(21)
 }
 
 /** Whether either is not 0; bool: `or(a, b)`. */
@@ -146,7 +209,16 @@ export function logicalOr(a: TensorLike, b: TensorLike): Tensor {
   putInput(3, b, 'logicalOr', 'b')
   scratch[0] = 2
   scratch[5] = 0
-  return record(15)
+  return record(22)
+}
+
+/** Whether exactly one is not 0; bool: `ne(a, b)`. */
+export function logicalXor(a: TensorLike, b: TensorLike): Tensor {
+  putInput(1, a, 'logicalXor', 'a')
+  putInput(3, b, 'logicalXor', 'b')
+  scratch[0] = 2
+  scratch[5] = 0
+  return record(23)
 }
 
 /** Whether it is 0; bool: `not(x)`. */
@@ -154,7 +226,7 @@ export function logicalNot(x: TensorLike): Tensor {
   putInput(1, x, 'logicalNot', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(16)
+  return record(24)
 }
 
 /** Negative: `-x`. */
@@ -162,7 +234,7 @@ export function neg(x: TensorLike): Tensor {
   putInput(1, x, 'neg', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(17)
+  return record(25)
 }
 
 /** Absolute value: `abs(x)`. */
@@ -170,7 +242,7 @@ export function abs(x: TensorLike): Tensor {
   putInput(1, x, 'abs', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(18)
+  return record(26)
 }
 
 /** Sign: -1, 0 or 1; NaN stays NaN: `sign(x)`. */
@@ -178,7 +250,7 @@ export function sign(x: TensorLike): Tensor {
   putInput(1, x, 'sign', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(19)
+  return record(27)
 }
 
 /** Square: `x * x`. */
@@ -186,7 +258,7 @@ export function square(x: TensorLike): Tensor {
   putInput(1, x, 'square', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(20)
+  return record(28)
 }
 
 /** Square root; NaN below 0: `sqrt(x)`. */
@@ -194,7 +266,7 @@ export function sqrt(x: TensorLike): Tensor {
   putInput(1, x, 'sqrt', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(21)
+  return record(29)
 }
 
 /** Reciprocal of the square root: `1.0 / sqrt(x)`. */
@@ -202,7 +274,7 @@ export function rsqrt(x: TensorLike): Tensor {
   putInput(1, x, 'rsqrt', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(22)
+  return record(30)
 }
 
 /** Reciprocal: `1.0 / x`. */
@@ -210,7 +282,7 @@ export function reciprocal(x: TensorLike): Tensor {
   putInput(1, x, 'reciprocal', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(23)
+  return record(31)
 }
 
 /** Exponential: `exp(x)`. */
@@ -218,7 +290,7 @@ export function exp(x: TensorLike): Tensor {
   putInput(1, x, 'exp', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(24)
+  return record(32)
 }
 
 /** Exponential minus 1, exact near 0: `expm1(x)`. */
@@ -226,7 +298,7 @@ export function expm1(x: TensorLike): Tensor {
   putInput(1, x, 'expm1', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(25)
+  return record(33)
 }
 
 /** Natural logarithm: `log(x)`. */
@@ -234,7 +306,31 @@ export function log(x: TensorLike): Tensor {
   putInput(1, x, 'log', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(26)
+  return record(34)
+}
+
+/** Power of 2: `exp2(x)`. */
+export function exp2(x: TensorLike): Tensor {
+  putInput(1, x, 'exp2', 'x')
+  scratch[0] = 1
+  scratch[3] = 0
+  return record(35)
+}
+
+/** Logarithm to base 2: `log(x) * LOG2_E`. */
+export function log2(x: TensorLike): Tensor {
+  putInput(1, x, 'log2', 'x')
+  scratch[0] = 1
+  scratch[3] = 0
+  return record(36)
+}
+
+/** Logarithm to base 10: `log(x) * LOG10_E`. */
+export function log10(x: TensorLike): Tensor {
+  putInput(1, x, 'log10', 'x')
+  scratch[0] = 1
+  scratch[3] = 0
+  return record(37)
 }
 
 /** Natural logarithm of 1 + x, exact near 0: `log1p(x)`. */
@@ -242,7 +338,7 @@ export function log1p(x: TensorLike): Tensor {
   putInput(1, x, 'log1p', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(27)
+  return record(38)
 }
 
 /** Sine: `sin(x)`. */
@@ -250,7 +346,7 @@ export function sin(x: TensorLike): Tensor {
   putInput(1, x, 'sin', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(28)
+  return record(39)
 }
 
 /** Cosine: `cos(x)`. */
@@ -258,7 +354,79 @@ export function cos(x: TensorLike): Tensor {
   putInput(1, x, 'cos', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(29)
+  return record(40)
+}
+
+/** Tangent: `sin(x) / cos(x)`. */
+export function tan(x: TensorLike): Tensor {
+  putInput(1, x, 'tan', 'x')
+  scratch[0] = 1
+  scratch[3] = 0
+  return record(41)
+}
+
+/** Arc sine; NaN beyond ±1: `atan2(x, cosine_of_sine(x))`. */
+export function asin(x: TensorLike): Tensor {
+  putInput(1, x, 'asin', 'x')
+  scratch[0] = 1
+  scratch[3] = 0
+  return record(42)
+}
+
+/** Arc cosine; NaN beyond ±1: `atan2(cosine_of_sine(x), x)`. */
+export function acos(x: TensorLike): Tensor {
+  putInput(1, x, 'acos', 'x')
+  scratch[0] = 1
+  scratch[3] = 0
+  return record(43)
+}
+
+/** Arc tangent: `atan2(x, 1.0)`. */
+export function atan(x: TensorLike): Tensor {
+  putInput(1, x, 'atan', 'x')
+  scratch[0] = 1
+  scratch[3] = 0
+  return record(44)
+}
+
+/** Hyperbolic sine: `sinh(x)`. */
+export function sinh(x: TensorLike): Tensor {
+  putInput(1, x, 'sinh', 'x')
+  scratch[0] = 1
+  scratch[3] = 0
+  return record(45)
+}
+
+/** Hyperbolic cosine: `cosh(x)`. */
+export function cosh(x: TensorLike): Tensor {
+  putInput(1, x, 'cosh', 'x')
+  scratch[0] = 1
+  scratch[3] = 0
+  return record(46)
+}
+
+/** Inverse hyperbolic sine: `asinh(x)`. */
+export function asinh(x: TensorLike): Tensor {
+  putInput(1, x, 'asinh', 'x')
+  scratch[0] = 1
+  scratch[3] = 0
+  return record(47)
+}
+
+/** Inverse hyperbolic cosine: `acosh(x)`. */
+export function acosh(x: TensorLike): Tensor {
+  putInput(1, x, 'acosh', 'x')
+  scratch[0] = 1
+  scratch[3] = 0
+  return record(48)
+}
+
+/** Inverse hyperbolic tangent; NaN beyond ±1: `0.5 * (log1p(x) - log1p(-x))`. */
+export function atanh(x: TensorLike): Tensor {
+  putInput(1, x, 'atanh', 'x')
+  scratch[0] = 1
+  scratch[3] = 0
+  return record(49)
 }
 
 /** Hyperbolic tangent: `tanh(x)`. */
@@ -266,7 +434,7 @@ export function tanh(x: TensorLike): Tensor {
   putInput(1, x, 'tanh', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(30)
+  return record(50)
 }
 
 /** Error function: `erf(x)`. */
@@ -274,7 +442,23 @@ export function erf(x: TensorLike): Tensor {
   putInput(1, x, 'erf', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(31)
+  return record(51)
+}
+
+/** Complementary error function; its error is that of erf: `1.0 - erf(x)`. */
+export function erfc(x: TensorLike): Tensor {
+  putInput(1, x, 'erfc', 'x')
+  scratch[0] = 1
+  scratch[3] = 0
+  return record(52)
+}
+
+/** Inverse of sigmoid; NaN beyond 0 and 1: `log(x) - log1p(-x)`. */
+export function logit(x: TensorLike): Tensor {
+  putInput(1, x, 'logit', 'x')
+  scratch[0] = 1
+  scratch[3] = 0
+  return record(53)
 }
 
 /** Logistic function: `1.0 / (1.0 + exp(-x))`. */
@@ -282,7 +466,7 @@ export function sigmoid(x: TensorLike): Tensor {
   putInput(1, x, 'sigmoid', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(32)
+  return record(54)
 }
 
 /** Rectified linear unit: `maximum(x, 0.0)`. */
@@ -290,7 +474,7 @@ export function relu(x: TensorLike): Tensor {
   putInput(1, x, 'relu', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(33)
+  return record(55)
 }
 
 /** Gaussian error linear unit (Hendrycks and Gimpel, 2016), exact: `x * normal_cdf(x)`. */
@@ -298,7 +482,7 @@ export function gelu(x: TensorLike): Tensor {
   putInput(1, x, 'gelu', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(34)
+  return record(56)
 }
 
 /** Gaussian error linear unit, approximated through tanh: `0.5 * x * (1.0 + tanh(gelu_inner(x)))`. */
@@ -306,7 +490,7 @@ export function geluTanh(x: TensorLike): Tensor {
   putInput(1, x, 'geluTanh', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(35)
+  return record(57)
 }
 
 /** Sigmoid linear unit (swish): `x / (1.0 + exp(-x))`. */
@@ -314,7 +498,7 @@ export function silu(x: TensorLike): Tensor {
   putInput(1, x, 'silu', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(36)
+  return record(58)
 }
 
 /** Smooth rectifier log(1 + exp(x)): `maximum(x, 0.0) + log1p(exp(-abs(x)))`. */
@@ -322,7 +506,7 @@ export function softplus(x: TensorLike): Tensor {
   putInput(1, x, 'softplus', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(37)
+  return record(59)
 }
 
 /** Cheap approximation of silu (Howard et al., 2019): `x * (minimum(maximum(x + 3.0, 0.0), 6.0) / 6.0)`. */
@@ -330,7 +514,123 @@ export function hardswish(x: TensorLike): Tensor {
   putInput(1, x, 'hardswish', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(38)
+  return record(60)
+}
+
+/** Rectified linear unit up to 6 (Howard et al., 2017): `minimum(maximum(x, 0.0), 6.0)`. */
+export function relu6(x: TensorLike): Tensor {
+  putInput(1, x, 'relu6', 'x')
+  scratch[0] = 1
+  scratch[3] = 0
+  return record(61)
+}
+
+/** Rectifier with a slope below 0 (Maas et al., 2013): `select(gt(x, 0.0), x, x * slope)`. */
+export function leakyRelu(x: TensorLike, slope: TensorLike): Tensor {
+  putInput(1, x, 'leakyRelu', 'x')
+  putInput(3, slope, 'leakyRelu', 'slope')
+  scratch[0] = 2
+  scratch[5] = 0
+  return record(62)
+}
+
+/** Exponential linear unit (Clevert et al., 2016): `select(gt(x, 0.0), x, alpha * expm1(below(x)))`. */
+export function elu(x: TensorLike, alpha: TensorLike): Tensor {
+  putInput(1, x, 'elu', 'x')
+  putInput(3, alpha, 'elu', 'alpha')
+  scratch[0] = 2
+  scratch[5] = 0
+  return record(63)
+}
+
+/**
+ * Scaled exponential linear unit (Klambauer et al., 2017): `SELU_SCALE * select(gt(x, 0.0), x, SELU_ALPHA *
+ * expm1(below(x)))`.
+ */
+export function selu(x: TensorLike): Tensor {
+  putInput(1, x, 'selu', 'x')
+  scratch[0] = 1
+  scratch[3] = 0
+  return record(64)
+}
+
+/** Continuously differentiable elu (Barron, 2017): `select(gt(x, 0.0), x, alpha * expm1(below(x) / alpha))`. */
+export function celu(x: TensorLike, alpha: TensorLike): Tensor {
+  putInput(1, x, 'celu', 'x')
+  putInput(3, alpha, 'celu', 'alpha')
+  scratch[0] = 2
+  scratch[5] = 0
+  return record(65)
+}
+
+/** x tanh(softplus(x)) (Misra, 2019): `x * tanh(softplus(x))`. */
+export function mish(x: TensorLike): Tensor {
+  putInput(1, x, 'mish', 'x')
+  scratch[0] = 1
+  scratch[3] = 0
+  return record(66)
+}
+
+/** x / (1 + |x|): `x / (1.0 + abs(x))`. */
+export function softsign(x: TensorLike): Tensor {
+  putInput(1, x, 'softsign', 'x')
+  scratch[0] = 1
+  scratch[3] = 0
+  return record(67)
+}
+
+/** Logarithm of sigmoid: `minimum(x, 0.0) - log1p(exp(-abs(x)))`. */
+export function logsigmoid(x: TensorLike): Tensor {
+  putInput(1, x, 'logsigmoid', 'x')
+  scratch[0] = 1
+  scratch[3] = 0
+  return record(68)
+}
+
+/** Piecewise linear sigmoid (Howard et al., 2019): `minimum(maximum(x + 3.0, 0.0), 6.0) / 6.0`. */
+export function hardsigmoid(x: TensorLike): Tensor {
+  putInput(1, x, 'hardsigmoid', 'x')
+  scratch[0] = 1
+  scratch[3] = 0
+  return record(69)
+}
+
+/** Piecewise linear tanh, limited to [min, max]: `minimum(maximum(x, min), max)`. */
+export function hardtanh(x: TensorLike, min: TensorLike, max: TensorLike): Tensor {
+  putInput(1, x, 'hardtanh', 'x')
+  putInput(3, min, 'hardtanh', 'min')
+  putInput(5, max, 'hardtanh', 'max')
+  scratch[0] = 3
+  scratch[7] = 0
+  return record(70)
+}
+
+/** x above the threshold, else value: `select(gt(x, threshold), x, value)`. */
+export function threshold(x: TensorLike, threshold: TensorLike, value: TensorLike): Tensor {
+  putInput(1, x, 'threshold', 'x')
+  putInput(3, threshold, 'threshold', 'threshold')
+  putInput(5, value, 'threshold', 'value')
+  scratch[0] = 3
+  scratch[7] = 0
+  return record(71)
+}
+
+/** Linear interpolation from a (weight 0) to b (weight 1): `lerp(a, b, weight)`. */
+export function lerp(a: TensorLike, b: TensorLike, weight: TensorLike): Tensor {
+  putInput(1, a, 'lerp', 'a')
+  putInput(3, b, 'lerp', 'b')
+  putInput(5, weight, 'lerp', 'weight')
+  scratch[0] = 3
+  scratch[7] = 0
+  return record(72)
+}
+
+/** Part behind the point, with the sign of x: `x - trunc(x)`. */
+export function frac(x: TensorLike): Tensor {
+  putInput(1, x, 'frac', 'x')
+  scratch[0] = 1
+  scratch[3] = 0
+  return record(73)
 }
 
 /** Rounded down: `floor(x)`. */
@@ -338,7 +638,7 @@ export function floor(x: TensorLike): Tensor {
   putInput(1, x, 'floor', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(39)
+  return record(74)
 }
 
 /** Rounded up: `ceil(x)`. */
@@ -346,7 +646,7 @@ export function ceil(x: TensorLike): Tensor {
   putInput(1, x, 'ceil', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(40)
+  return record(75)
 }
 
 /** Rounded to the nearest, halves to even: `round(x)`. */
@@ -354,7 +654,7 @@ export function round(x: TensorLike): Tensor {
   putInput(1, x, 'round', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(41)
+  return record(76)
 }
 
 /** Rounded towards 0: `trunc(x)`. */
@@ -362,7 +662,7 @@ export function trunc(x: TensorLike): Tensor {
   putInput(1, x, 'trunc', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(42)
+  return record(77)
 }
 
 /** Whether it is NaN; bool: `ne(x, x)`. */
@@ -370,7 +670,15 @@ export function isNan(x: TensorLike): Tensor {
   putInput(1, x, 'isNan', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(43)
+  return record(78)
+}
+
+/** Whether it is infinite; bool: `eq(abs(x), f64::INFINITY)`. */
+export function isInf(x: TensorLike): Tensor {
+  putInput(1, x, 'isInf', 'x')
+  scratch[0] = 1
+  scratch[3] = 0
+  return record(79)
 }
 
 /** Whether it is neither infinite nor NaN; bool: `lt(abs(x), f64::INFINITY)`. */
@@ -378,7 +686,7 @@ export function isFinite(x: TensorLike): Tensor {
   putInput(1, x, 'isFinite', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(44)
+  return record(80)
 }
 
 /** `a` where the condition (bool) holds, else `b`: `select(condition, a, b)`. */
@@ -388,7 +696,7 @@ export function where(condition: TensorLike, a: TensorLike, b: TensorLike): Tens
   putInput(5, b, 'where', 'b')
   scratch[0] = 3
   scratch[7] = 0
-  return record(45)
+  return record(81)
 }
 
 /** Limited to at least min: `maximum(x, min)`. */
@@ -397,7 +705,7 @@ export function clampMin(x: TensorLike, min: TensorLike): Tensor {
   putInput(3, min, 'clampMin', 'min')
   scratch[0] = 2
   scratch[5] = 0
-  return record(46)
+  return record(82)
 }
 
 /** Limited to at most max: `minimum(x, max)`. */
@@ -406,7 +714,7 @@ export function clampMax(x: TensorLike, max: TensorLike): Tensor {
   putInput(3, max, 'clampMax', 'max')
   scratch[0] = 2
   scratch[5] = 0
-  return record(47)
+  return record(83)
 }
 
 /** Options of {@link clamp}. */
@@ -429,7 +737,7 @@ export function clamp(x: TensorLike, options: ClampOptions = NONE): Tensor {
   putOptionalInput(5, options.max, 'clamp', 'max')
   scratch[0] = 3
   scratch[7] = 0
-  return record(48)
+  return record(84)
 }
 
 /**
@@ -443,7 +751,7 @@ export function cast(x: TensorLike, dtype: DType): Tensor {
   scratch[0] = 1
   const at = putDType(4, dtype, 'cast', 'dtype')
   scratch[3] = at - 4
-  return record(49)
+  return record(85)
 }
 
 /**
@@ -456,7 +764,7 @@ export function reshape(x: TensorLike, shape: number | readonly number[]): Tenso
   scratch[0] = 1
   const at = putInts(4, shape, 'reshape', 'shape')
   scratch[3] = at - 4
-  return record(50)
+  return record(86)
 }
 
 /**
@@ -469,7 +777,7 @@ export function permute(x: TensorLike, dims: number | readonly number[]): Tensor
   scratch[0] = 1
   const at = putInts(4, dims, 'permute', 'dims')
   scratch[3] = at - 4
-  return record(51)
+  return record(87)
 }
 
 /**
@@ -482,7 +790,7 @@ export function expand(x: TensorLike, shape: number | readonly number[]): Tensor
   scratch[0] = 1
   const at = putInts(4, shape, 'expand', 'shape')
   scratch[3] = at - 4
-  return record(52)
+  return record(88)
 }
 
 /**
@@ -500,7 +808,7 @@ export function slice(x: TensorLike, starts: number | readonly number[], lengths
   at = putInts(at, lengths, 'slice', 'lengths')
   at = putInts(at, steps, 'slice', 'steps')
   scratch[3] = at - 4
-  return record(53)
+  return record(89)
 }
 
 /**
@@ -513,7 +821,7 @@ export function flip(x: TensorLike, dims: number | readonly number[]): Tensor {
   scratch[0] = 1
   const at = putInts(4, dims, 'flip', 'dims')
   scratch[3] = at - 4
-  return record(54)
+  return record(90)
 }
 
 /** Options of {@link pad}. */
@@ -535,7 +843,7 @@ export function pad(x: TensorLike, padding: number | readonly number[], options:
   let at = putInts(4, padding, 'pad', 'padding')
   at = putFloat(at, options.value ?? 0, 'pad', 'value')
   scratch[3] = at - 4
-  return record(55)
+  return record(91)
 }
 
 /** Options of {@link concat}. */
@@ -557,7 +865,7 @@ export function concat(tensors: readonly TensorLike[], options: ConcatOptions = 
   scratch[0] = (end - 1) / 2
   const at = putInt(end + 1, options.dim ?? 0, 'concat', 'dim')
   scratch[end] = at - end - 1
-  return record(56)
+  return record(92)
 }
 
 /** Options of {@link full}. */
@@ -581,7 +889,7 @@ export function full(value: TensorLike, shape: number | readonly number[], optio
   let at = putInts(4, shape, 'full', 'shape')
   at = putDType(at, options.dtype ?? 'f32', 'full', 'dtype')
   scratch[3] = at - 4
-  return record(57)
+  return record(93)
 }
 
 /** Options of {@link arange}. */
@@ -607,7 +915,7 @@ export function arange(start: TensorLike, length: number, step: TensorLike, opti
   let at = putInt(6, length, 'arange', 'length')
   at = putDType(at, options.dtype ?? 'f32', 'arange', 'dtype')
   scratch[5] = at - 6
-  return record(58)
+  return record(94)
 }
 
 /** Options of {@link sum}. */
@@ -627,7 +935,7 @@ export function sum(x: TensorLike, options: SumOptions = NONE): Tensor {
   let at = putOptionalInts(4, options.dim, 'sum', 'dim')
   at = putBool(at, options.keepDim ?? false, 'sum', 'keepDim')
   scratch[3] = at - 4
-  return record(59)
+  return record(95)
 }
 
 /** Options of {@link prod}. */
@@ -650,7 +958,7 @@ export function prod(x: TensorLike, options: ProdOptions = NONE): Tensor {
   let at = putOptionalInts(4, options.dim, 'prod', 'dim')
   at = putBool(at, options.keepDim ?? false, 'prod', 'keepDim')
   scratch[3] = at - 4
-  return record(60)
+  return record(96)
 }
 
 /** Options of {@link max}. */
@@ -673,7 +981,7 @@ export function max(x: TensorLike, options: MaxOptions = NONE): Tensor {
   let at = putOptionalInts(4, options.dim, 'max', 'dim')
   at = putBool(at, options.keepDim ?? false, 'max', 'keepDim')
   scratch[3] = at - 4
-  return record(61)
+  return record(97)
 }
 
 /** Options of {@link min}. */
@@ -696,7 +1004,7 @@ export function min(x: TensorLike, options: MinOptions = NONE): Tensor {
   let at = putOptionalInts(4, options.dim, 'min', 'dim')
   at = putBool(at, options.keepDim ?? false, 'min', 'keepDim')
   scratch[3] = at - 4
-  return record(62)
+  return record(98)
 }
 
 /** Options of {@link mean}. */
@@ -718,7 +1026,7 @@ export function mean(x: TensorLike, options: MeanOptions = NONE): Tensor {
   let at = putOptionalInts(4, options.dim, 'mean', 'dim')
   at = putBool(at, options.keepDim ?? false, 'mean', 'keepDim')
   scratch[3] = at - 4
-  return record(63)
+  return record(99)
 }
 
 /** Options of {@link variance}. */
@@ -744,7 +1052,7 @@ export function variance(x: TensorLike, options: VarianceOptions = NONE): Tensor
   at = putBool(at, options.keepDim ?? false, 'variance', 'keepDim')
   at = putFloat(at, options.correction ?? 1, 'variance', 'correction')
   scratch[3] = at - 4
-  return record(64)
+  return record(100)
 }
 
 /** Options of {@link argmax}. */
@@ -767,7 +1075,7 @@ export function argmax(x: TensorLike, options: ArgmaxOptions = NONE): Tensor {
   let at = putOptionalInts(4, options.dim, 'argmax', 'dim')
   at = putBool(at, options.keepDim ?? false, 'argmax', 'keepDim')
   scratch[3] = at - 4
-  return record(65)
+  return record(101)
 }
 
 /** Options of {@link argmin}. */
@@ -790,7 +1098,7 @@ export function argmin(x: TensorLike, options: ArgminOptions = NONE): Tensor {
   let at = putOptionalInts(4, options.dim, 'argmin', 'dim')
   at = putBool(at, options.keepDim ?? false, 'argmin', 'keepDim')
   scratch[3] = at - 4
-  return record(66)
+  return record(102)
 }
 
 /** Options of {@link any}. */
@@ -810,7 +1118,7 @@ export function any(x: TensorLike, options: AnyOptions = NONE): Tensor {
   let at = putOptionalInts(4, options.dim, 'any', 'dim')
   at = putBool(at, options.keepDim ?? false, 'any', 'keepDim')
   scratch[3] = at - 4
-  return record(67)
+  return record(103)
 }
 
 /** Options of {@link all}. */
@@ -830,7 +1138,7 @@ export function all(x: TensorLike, options: AllOptions = NONE): Tensor {
   let at = putOptionalInts(4, options.dim, 'all', 'dim')
   at = putBool(at, options.keepDim ?? false, 'all', 'keepDim')
   scratch[3] = at - 4
-  return record(68)
+  return record(104)
 }
 
 /**
@@ -848,7 +1156,7 @@ export function matmul(a: TensorLike, b: TensorLike): Tensor {
   putInput(3, b, 'matmul', 'b')
   scratch[0] = 2
   scratch[5] = 0
-  return record(69)
+  return record(105)
 }
 
 /** Options of {@link conv2d}. */
@@ -884,7 +1192,7 @@ export function conv2d(x: TensorLike, weight: TensorLike, options: Conv2dOptions
   at = putPair(at, options.dilation ?? 1, 'conv2d', 'dilation')
   at = putInt(at, options.groups ?? 1, 'conv2d', 'groups')
   scratch[5] = at - 6
-  return record(70)
+  return record(106)
 }
 
 /** Options of {@link maxPool2d}. */
@@ -913,7 +1221,7 @@ export function maxPool2d(x: TensorLike, kernelSize: number | readonly [number, 
   at = putPair(at, options.stride ?? 0, 'maxPool2d', 'stride')
   at = putPair(at, options.padding ?? 0, 'maxPool2d', 'padding')
   scratch[3] = at - 4
-  return recordAll(73) as [Tensor, Tensor]
+  return recordAll(109) as [Tensor, Tensor]
 }
 
 /** Options of {@link avgPool2d}. */
@@ -944,7 +1252,7 @@ export function avgPool2d(x: TensorLike, kernelSize: number | readonly [number, 
   at = putPair(at, options.padding ?? 0, 'avgPool2d', 'padding')
   at = putBool(at, options.countIncludePad ?? true, 'avgPool2d', 'countIncludePad')
   scratch[3] = at - 4
-  return record(75)
+  return record(111)
 }
 
 /** Options of {@link softmax}. */
@@ -965,7 +1273,7 @@ export function softmax(x: TensorLike, options: SoftmaxOptions): Tensor {
   scratch[0] = 1
   const at = putInt(4, options.dim, 'softmax', 'dim')
   scratch[3] = at - 4
-  return record(77)
+  return record(113)
 }
 
 /** Options of {@link logSoftmax}. */
@@ -986,7 +1294,7 @@ export function logSoftmax(x: TensorLike, options: LogSoftmaxOptions): Tensor {
   scratch[0] = 1
   const at = putInt(4, options.dim, 'logSoftmax', 'dim')
   scratch[3] = at - 4
-  return record(78)
+  return record(114)
 }
 
 /** Options of {@link batchNorm}. */
@@ -1026,7 +1334,7 @@ export function batchNorm(x: TensorLike, options: BatchNormOptions = NONE): [Ten
   let at = putBool(12, options.training ?? false, 'batchNorm', 'training')
   at = putFloat(at, options.eps ?? 1e-5, 'batchNorm', 'eps')
   scratch[11] = at - 12
-  return recordAll(79) as [Tensor, Tensor, Tensor]
+  return recordAll(115) as [Tensor, Tensor, Tensor]
 }
 
 /** Options of {@link layerNorm}. */
@@ -1058,7 +1366,7 @@ export function layerNorm(x: TensorLike, normalizedShape: number | readonly numb
   let at = putInts(8, normalizedShape, 'layerNorm', 'normalizedShape')
   at = putFloat(at, options.eps ?? 1e-5, 'layerNorm', 'eps')
   scratch[7] = at - 8
-  return record(80)
+  return record(116)
 }
 
 /** Options of {@link crossEntropy}. */
@@ -1093,7 +1401,7 @@ export function crossEntropy(logits: TensorLike, target: TensorLike, options: Cr
   at = putOptionalInt(at, options.ignoreIndex === undefined ? -100 : options.ignoreIndex, 'crossEntropy', 'ignoreIndex')
   at = putInt(at, options.reduction ?? 1, 'crossEntropy', 'reduction')
   scratch[7] = at - 8
-  return record(81)
+  return record(117)
 }
 
 /**
@@ -1111,7 +1419,7 @@ export function gather(x: TensorLike, dim: number, index: TensorLike): Tensor {
   scratch[0] = 2
   const at = putInt(6, dim, 'gather', 'dim')
   scratch[5] = at - 6
-  return record(82)
+  return record(118)
 }
 
 /**
@@ -1131,7 +1439,7 @@ export function scatterAdd(x: TensorLike, dim: number, index: TensorLike, source
   scratch[0] = 3
   const at = putInt(8, dim, 'scatterAdd', 'dim')
   scratch[7] = at - 8
-  return record(83)
+  return record(119)
 }
 
 /**
@@ -1149,7 +1457,7 @@ export function indexSelect(x: TensorLike, dim: number, index: TensorLike): Tens
   scratch[0] = 2
   const at = putInt(6, dim, 'indexSelect', 'dim')
   scratch[5] = at - 6
-  return record(84)
+  return record(120)
 }
 
 /**
@@ -1169,7 +1477,7 @@ export function indexAdd(x: TensorLike, dim: number, index: TensorLike, source: 
   scratch[0] = 3
   const at = putInt(8, dim, 'indexAdd', 'dim')
   scratch[7] = at - 8
-  return record(85)
+  return record(121)
 }
 
 /** Options of {@link embedding}. */
@@ -1195,7 +1503,7 @@ export function embedding(weight: TensorLike, indices: TensorLike, options: Embe
   scratch[0] = 2
   const at = putOptionalInt(6, options.paddingIdx, 'embedding', 'paddingIdx')
   scratch[5] = at - 6
-  return record(86)
+  return record(122)
 }
 
 /** Options of {@link uniform}. */
@@ -1217,7 +1525,7 @@ export function uniform(shape: number | readonly number[], options: UniformOptio
   let at = putInts(4, shape, 'uniform', 'shape')
   at = putDType(at, options.dtype ?? 'f32', 'uniform', 'dtype')
   scratch[3] = at - 4
-  return record(88)
+  return record(124)
 }
 
 /** Options of {@link normal}. */
@@ -1239,7 +1547,7 @@ export function normal(shape: number | readonly number[], options: NormalOptions
   let at = putInts(4, shape, 'normal', 'shape')
   at = putDType(at, options.dtype ?? 'f32', 'normal', 'dtype')
   scratch[3] = at - 4
-  return record(89)
+  return record(125)
 }
 
 /** Options of {@link bernoulli}. */
@@ -1263,7 +1571,7 @@ export function bernoulli(p: TensorLike, shape: number | readonly number[], opti
   let at = putInts(6, shape, 'bernoulli', 'shape')
   at = putDType(at, options.dtype ?? 'f32', 'bernoulli', 'dtype')
   scratch[5] = at - 6
-  return record(90)
+  return record(126)
 }
 
 /** Options of {@link randint}. */
@@ -1289,7 +1597,7 @@ export function randint(low: TensorLike, shape: number | readonly number[], high
   let at = putInts(8, shape, 'randint', 'shape')
   at = putDType(at, options.dtype ?? 'i32', 'randint', 'dtype')
   scratch[7] = at - 8
-  return record(91)
+  return record(127)
 }
 
 /**
@@ -1305,5 +1613,5 @@ export function dropout(x: TensorLike, p: TensorLike): Tensor {
   putKey(5)
   scratch[0] = 3
   scratch[7] = 0
-  return record(92)
+  return record(128)
 }

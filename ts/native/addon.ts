@@ -70,6 +70,8 @@ export interface Addon {
   setThreads(n: number): void
   threads(): number
   machinePeak(): string
+  startProfile(): void
+  endProfile(): string
   memory(): string
   counters(): string
   setFlag(name: string, value: number): void

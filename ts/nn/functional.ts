@@ -11,20 +11,13 @@ export {
   elu,
   glu,
   hardshrink,
-  hardsigmoid,
   hardtanh,
   leakyRelu,
-  logsigmoid,
-  mish,
   prelu,
-  relu6,
-  selu,
   softmin,
   softshrink,
-  softsign,
   tanhshrink,
-  threshold,
-} from './functional/activation.ts'
+} from '../tensor/activations.ts'
 export { flatten, logsumexp, norm, squeeze, stack, std, transpose, unsqueeze } from '../tensor/compose.ts'
 export {
   type AttentionOptions,

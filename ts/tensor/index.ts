@@ -46,6 +46,7 @@ export {
   threads,
   useDevice,
 } from './devices.ts'
+export { Profile, profile, type ProfileRow, type ProfileStep } from './profile.ts'
 export type { Index, Range } from './indexing.ts'
 export { stack, type ReduceOptions } from './compose.ts'
 export type { Device, DType, TypedArray, TypedArrayOf } from '../native/types.ts'

@@ -308,3 +308,20 @@ macro_rules! attributes {
         Some(out)
     }};
 }
+
+/// A name as TypeScript writes it: `kernelSize` for `kernel_size`.
+pub fn camel(name: &str) -> String {
+    let mut out = String::with_capacity(name.len());
+    let mut upper = false;
+    for c in name.chars() {
+        match c {
+            '_' if !out.is_empty() => upper = true,
+            c if upper => {
+                out.extend(c.to_uppercase());
+                upper = false;
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}

@@ -71,8 +71,9 @@ impl Contraction {
         (0..self.loops.len()).filter(|&i| self.loops[i].role == role).collect()
     }
 
-    /// Multiply-adds.
+    /// Multiply-adds, those left out that read nothing because a divisor doesn't divide.
     pub fn multiply_adds(&self) -> usize {
-        self.loops.iter().map(|l| l.size).product()
+        let divisors = self.a.iter().chain(&self.b).map(|coord| coord.divisor.max(1));
+        self.loops.iter().map(|l| l.size).product::<usize>() / divisors.product::<usize>()
     }
 }

@@ -7,6 +7,7 @@ use crate::shape::Layout;
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Where a tensor lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -69,6 +70,16 @@ pub trait Executable: Send + Sync {
     /// Runs the plan. An external that comes as the sole owner of its buffer (`Arc::strong_count` 1) and that the
     /// plan lists as a donation may be overwritten. Returns one buffer for each output.
     fn run(&self, externals: Vec<BufferRef>, data: &[Datum]) -> Result<Vec<BufferRef>, RunFailure>;
+
+    /// The same, telling when each step began and ended; a device whose steps can't be told apart says nothing.
+    fn run_timed(
+        &self,
+        externals: Vec<BufferRef>,
+        data: &[Datum],
+        _told: &dyn Fn(usize, Instant, Instant),
+    ) -> Result<Vec<BufferRef>, RunFailure> {
+        self.run(externals, data)
+    }
 }
 
 /// A device that runs plans.
@@ -104,9 +115,10 @@ pub struct CpuInput<'a> {
     pub bytes: &'a [u8],
 }
 
-/// A row-major output of a hand-written CPU kernel; uninitialised before.
+/// An output of a hand-written CPU kernel; uninitialised before.
 pub struct CpuOutput<'a> {
     pub dtype: DType,
+    /// Row-major, or channels-last for ops that keep it.
     pub layout: Layout,
     pub bytes: &'a mut [u8],
 }

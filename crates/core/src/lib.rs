@@ -10,6 +10,7 @@ pub mod error;
 pub mod graph;
 pub mod op;
 pub mod plan;
+pub mod profile;
 pub mod sample;
 pub mod scalar;
 pub mod shape;

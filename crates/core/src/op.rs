@@ -137,6 +137,9 @@ pub trait Op: Attributes {
     const VIEW: bool = false;
     /// Whether every call is a [`Work::Composite`].
     const COMPOSITE: bool = false;
+    /// Whether the CPU's kernel writes images channels-last where all its inputs lie so and its outputs are asked for
+    /// so; else outputs are row-major.
+    const CHANNELS_LAST: bool = false;
 
     /// Types of the outputs, or the error of a wrong call.
     fn infer(&self, inputs: &[TensorType]) -> Result<OutTypes>;
@@ -190,6 +193,9 @@ pub trait DynOp: Send + Sync + Debug {
     fn as_any(&self) -> &dyn Any;
     fn is_view(&self) -> bool;
     fn is_composite(&self) -> bool;
+    fn keeps_channels_last(&self) -> bool {
+        false
+    }
     fn infer(&self, inputs: &[TensorType]) -> Result<OutTypes>;
     fn work(&self, inputs: &[TensorType]) -> Work;
     fn view(&self, input: &Layout) -> Option<Layout>;
@@ -221,6 +227,9 @@ impl<T: Op> DynOp for T {
     }
     fn is_view(&self) -> bool {
         T::VIEW
+    }
+    fn keeps_channels_last(&self) -> bool {
+        T::CHANNELS_LAST
     }
     fn is_composite(&self) -> bool {
         T::COMPOSITE

@@ -202,6 +202,13 @@ impl Layout {
         Layout { shape: axes.iter().map(|&a| self.shape[a]).collect(), strides, offset: self.offset }
     }
 
+    /// Whether these are images `[N, C, H, W]` of several channels that are neighbours in memory, pixels apart.
+    pub fn is_channels_last(&self) -> bool {
+        let Ok([_, channels, _, _]) = <[usize; 4]>::try_from(&*self.shape) else { return false };
+        let apart = |d: usize| self.shape[d] == 1 || self.strides[d] >= channels as isize;
+        channels > 1 && self.strides[1] == 1 && [0, 2, 3].into_iter().all(apart) && !self.is_contiguous()
+    }
+
     /// The same elements under another shape, or `None` where that needs a copy.
     pub fn reshape(&self, shape: Shape) -> Option<Layout> {
         if self.shape.size() == 0 || self.is_contiguous() {

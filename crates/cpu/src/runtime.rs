@@ -13,6 +13,7 @@ use fovea_core::{DType, Error, Layout, Result};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicIsize, Ordering};
+use std::time::Instant;
 
 mod check;
 mod copy;
@@ -165,19 +166,42 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
 
 impl Executable for CpuExecutable {
     fn run(&self, externals: Vec<BufferRef>, data: &[Datum]) -> Result<Vec<BufferRef>, RunFailure> {
+        self.run_all(externals, data, None)
+    }
+
+    fn run_timed(
+        &self,
+        externals: Vec<BufferRef>,
+        data: &[Datum],
+        told: &dyn Fn(usize, Instant, Instant),
+    ) -> Result<Vec<BufferRef>, RunFailure> {
+        self.run_all(externals, data, Some(told))
+    }
+}
+
+/// Is told when each step began and ended.
+type Told<'a> = Option<&'a dyn Fn(usize, Instant, Instant)>;
+
+impl CpuExecutable {
+    fn run_all(&self, externals: Vec<BufferRef>, data: &[Datum], told: Told<'_>) -> Result<Vec<BufferRef>, RunFailure> {
         let mut consumed = vec![false; externals.len()];
-        self.execute(&externals, data, &mut consumed).map_err(|error| {
+        self.execute(&externals, data, &mut consumed, told).map_err(|error| {
             let survivors = externals.into_iter().zip(consumed).map(|(buffer, lost)| (!lost).then_some(buffer));
             RunFailure { error, survivors: survivors.collect() }
         })
     }
-}
 
-impl CpuExecutable {
     /// Runs all steps; sets `consumed` for each external that one of them begins to overwrite.
-    fn execute(&self, externals: &[BufferRef], data: &[Datum], consumed: &mut [bool]) -> Result<Vec<BufferRef>> {
+    fn execute(
+        &self,
+        externals: &[BufferRef],
+        data: &[Datum],
+        consumed: &mut [bool],
+        told: Told<'_>,
+    ) -> Result<Vec<BufferRef>> {
         let mut run = Running::start(self, externals)?;
         for index in 0..self.steps.len() {
+            let start = told.map(|_| Instant::now());
             let result = run.prepare(index).and_then(|()| {
                 for external in self.first_writes[index].iter().filter_map(|&o| run.donors[o]) {
                     consumed[external] = true;
@@ -186,6 +210,9 @@ impl CpuExecutable {
                     .unwrap_or_else(|panic| Err(Error::internal(format!("a kernel panicked: {}", panic_text(&*panic)))))
             });
             result.map_err(|error| labelled(&self.plan, index, error))?;
+            if let (Some(told), Some(start)) = (told, start) {
+                told(index, start, Instant::now());
+            }
         }
         run.finish()
     }
@@ -296,10 +323,10 @@ impl<'a> Running<'a> {
             })
             .collect();
         let mut outputs: Vec<Option<CpuOutput<'_>>> = Vec::with_capacity(kernel.outputs.len());
-        for (slot, ty) in kernel.outputs.iter().zip(&kernel.output_types) {
+        for ((slot, ty), &layout) in kernel.outputs.iter().zip(&kernel.output_types).zip(&kernel.output_layouts) {
             outputs.push(slot.map(|slot| CpuOutput {
                 dtype: ty.dtype,
-                layout: Layout::contiguous(ty.shape),
+                layout,
                 // SAFETY: the slot is live for its elements, belongs to this run, and shares memory with no other
                 // slot of the step (`check_views`).
                 bytes: unsafe { std::slice::from_raw_parts_mut(self.slots[slot], ty.bytes()) },

@@ -160,9 +160,11 @@ fn one_step(
         }),
     });
     let labels = vec!["fallback".to_owned(); steps.len()];
+    let origins = vec![0; steps.len()];
     let one = Plan {
         steps,
         labels,
+        origins,
         slots,
         arena_bytes: 0,
         donations: Vec::new(),

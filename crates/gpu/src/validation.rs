@@ -85,7 +85,7 @@ fn programs() -> Vec<Program> {
             add(dtype, &|x| x[0].unary(Not));
             continue;
         }
-        for prim in [Add, Sub, Mul, Rem, Pow] {
+        for prim in [Add, Sub, Mul, Div, Rem, Pow] {
             add(dtype, &|x| x[0].binary(prim, &x[1]));
             add(dtype, &|x| x[0].constant(-3.0).binary(prim, &x[0].constant(-2.0)));
         }
@@ -94,7 +94,7 @@ fn programs() -> Vec<Program> {
             add(dtype, &|x| x[0].constant(-3.0).unary(prim));
         }
         if dtype == DType::F32 {
-            add(dtype, &|x| x[0].binary(Div, &x[1]));
+            add(dtype, &|x| x[0].binary(Atan2, &x[1]));
             for prim in [Floor, Ceil, Round, Trunc, Sqrt, Exp, Expm1, Log, Log1p, Sin, Cos, Tanh, Erf] {
                 add(dtype, &|x| x[0].unary(prim));
             }

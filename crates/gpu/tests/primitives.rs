@@ -146,7 +146,7 @@ fn pairs_of(rng: &mut Rng) -> [Vec<f32>; 2] {
 fn binary_functions() {
     let Some(gpu) = gpu() else { return };
     let mut inputs = pairs_of(&mut Rng(1)).to_vec();
-    let prims = [Prim::Add, Prim::Sub, Prim::Mul, Prim::Div, Prim::Rem, Prim::Max, Prim::Min, Prim::Pow];
+    let prims = [Prim::Add, Prim::Sub, Prim::Mul, Prim::Div, Prim::Rem, Prim::Max, Prim::Min, Prim::Pow, Prim::Atan2];
     for prim in prims {
         let program = build(&[DType::F32; 2], |x| vec![x[0].binary(prim, &x[1])]);
         let pairs = evaluate(gpu, &program, &inputs);
@@ -191,7 +191,7 @@ fn integers_and_booleans() {
             if dtype == DType::Bool {
                 out.extend([p.binary(Prim::And, &q), p.binary(Prim::Or, &q), p.unary(Prim::Not)]);
             } else {
-                for prim in [Prim::Add, Prim::Sub, Prim::Mul, Prim::Rem] {
+                for prim in [Prim::Add, Prim::Sub, Prim::Mul, Prim::Div, Prim::Rem] {
                     out.push(p.binary(prim, &q));
                 }
                 out.extend([p.unary(Prim::Neg), p.abs(), p.sign(), p.cast(DType::F32), p.cast(DType::Bool)]);

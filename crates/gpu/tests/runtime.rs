@@ -245,6 +245,7 @@ fn twice(native: bool, count: bool) -> Arc<Plan> {
         op: Arc::new(Twice { native }),
         inputs: vec![View { slot: x, layout }, View { slot: mask, layout: Layout::contiguous(Shape::from([20, 10])) }],
         output_types: vec![types[0], TensorType::new(DType::I32, [1])],
+        output_layouts: vec![Layout::contiguous(types[0].shape), Layout::contiguous(Shape::from([1]))],
         input_types: types,
         outputs: vec![Some(y), n],
     }));

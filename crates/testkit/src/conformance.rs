@@ -187,7 +187,10 @@ mod tests {
     #[test]
     fn an_unknown_op_is_an_error_that_names_its_neighbours() {
         let error = names(&["relu", "hardswich"]).unwrap_err();
-        assert_eq!(error, "there is no op \"hardswich\" (is it hardswish?); docs/ops.md lists them");
+        assert_eq!(
+            error,
+            "there is no op \"hardswich\" (is it hardswish or hardsigmoid or hardtanh?); docs/ops.md lists them"
+        );
         assert_eq!(names(&["x"]).unwrap_err(), "there is no op \"x\"; docs/ops.md lists them");
     }
 }

@@ -87,6 +87,7 @@ impl Case {
 pub struct Mode {
     pub fusion: bool,
     pub reuse: bool,
+    pub channels_last: bool,
     /// Inputs lie as the sample says, or row-major.
     pub arranged: bool,
     /// Outputs are read before the gradients are recorded.
@@ -94,8 +95,9 @@ pub struct Mode {
 }
 
 impl Mode {
-    pub const PLAIN: Mode = Mode { fusion: false, reuse: false, arranged: false, read_first: false };
-    pub const FUSED: Mode = Mode { fusion: true, reuse: true, arranged: false, read_first: false };
+    pub const PLAIN: Mode =
+        Mode { fusion: false, reuse: false, channels_last: false, arranged: false, read_first: false };
+    pub const FUSED: Mode = Mode { fusion: true, reuse: true, channels_last: true, ..Mode::PLAIN };
 }
 
 /// A value with its type.
@@ -121,7 +123,7 @@ pub struct Recorded {
 
 /// Records a sample on `inputs` with as many derivatives as `order` says and there are.
 pub fn record(s: &mut Session, case: &Case, values: &[Vec<f64>], mode: Mode, order: usize) -> Result<Recorded> {
-    (s.fusion, s.reuse) = (mode.fusion, mode.reuse);
+    (s.fusion, s.reuse, s.channels_last) = (mode.fusion, mode.reuse, mode.channels_last);
     s.random = RANDOM;
     let mut inputs = Vec::with_capacity(values.len());
     for (i, values) in values.iter().enumerate() {

@@ -1,8 +1,9 @@
 //! `docs/ops.md`: the table of ops.
 
 use crate::probe::{Gpu, Support, support};
-use crate::typescript::camel;
+
 use fovea_core::DType;
+use fovea_core::attributes::camel;
 use fovea_core::op::OpDef;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

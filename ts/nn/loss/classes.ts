@@ -20,15 +20,24 @@ export function crossEntropy(logits: Tensor, target: Tensor, options: CrossEntro
   const { reduction = 'mean', ...rest } = options
   const code = REDUCTIONS.indexOf(reduction)
   if (code < 0) refuse('crossEntropy', 'reduction', 'mean, sum or none', reduction)
-  if (isTensor(target) && isTensor(logits) && target.dtype.startsWith('f') && sameShape(logits, target)) {
+  if (isTensor(target) && isTensor(logits) && target.dtype.startsWith('f'))
     return softCrossEntropy(logits, target, options)
-  }
   return ops.crossEntropy(logits, target, { ...rest, reduction: code })
 }
 
 /** Cross-entropy with a probability for each class. */
 function softCrossEntropy(logits: Tensor, target: Tensor, options: CrossEntropyOptions): Tensor {
   const { weight, labelSmoothing = 0, reduction } = options
+  if (!sameShape(logits, target)) {
+    const [expected, received] = [`[${logits.shape.join(', ')}]`, `[${target.shape.join(', ')}]`]
+    const text = `a float target holds probabilities and must have the logits' shape ${expected}, got ${received}`
+    throw new ShapeError(`crossEntropy: ${text}; classes are i32 or i64`, {
+      op: 'crossEntropy',
+      argument: 'target',
+      expected,
+      received,
+    })
+  }
   if (!(labelSmoothing >= 0 && labelSmoothing <= 1)) {
     refuse('crossEntropy', 'labelSmoothing', 'a number from 0 to 1', labelSmoothing)
   }

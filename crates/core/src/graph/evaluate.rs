@@ -222,7 +222,7 @@ impl Graph {
                     reuse: self.reuse,
                     merge: true,
                     max_slots: runtime.max_slots(),
-                    channels_last: runtime.channels_last(),
+                    channels_last: self.channels_last && runtime.channels_last(),
                 };
                 let plan = Arc::new(make_plan(self.to_segment(&encoded), options)?);
                 self.counters.plans_made += 1;
@@ -269,9 +269,14 @@ impl Graph {
         if plan.plan.steps.is_empty() && plan.plan.outputs == 0 {
             return Ok(None);
         }
+        let profile = self.profile.clone().map(|profile| {
+            let module = |&node: &u32| self.node(encoded.nodes[node as usize]).module;
+            let path = |node: &u32| self.module_paths[module(node) as usize].clone();
+            (profile, plan.plan.origins.iter().map(path).collect())
+        });
         let Encoded { externals, data, .. } = encoded;
         let externals = externals.into_iter().map(|v| v.cell).collect();
-        Ok(Some(Job::Run(Run { plan, runtime, externals, data, outputs, versions })))
+        Ok(Some(Job::Run(Run { plan, runtime, externals, data, outputs, versions, profile })))
     }
 
     /// Where the version before the pending one is, in case the job fails.

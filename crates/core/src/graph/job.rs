@@ -1,12 +1,14 @@
 //! Jobs: plans bound to their inputs, ready to run on any thread.
 
 use super::cell::{Cell, Value};
-use crate::device::{BufferRef, Datum, Runtime};
+use crate::device::{BufferRef, Datum, Executable, RunFailure, Runtime};
 use crate::dtype::DType;
 use crate::error::{Error, Result};
-use crate::plan::CachedPlan;
+use crate::plan::{CachedPlan, Plan};
+use crate::profile::Profile;
 use crate::shape::Layout;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Work that fills cells. Jobs of one graph run in the order in which they were made.
 pub enum Job {
@@ -25,6 +27,8 @@ pub struct Run {
     pub(crate) data: Vec<Datum>,
     pub(crate) outputs: Vec<Arc<Cell>>,
     pub(crate) versions: Vec<NewVersion>,
+    /// Where to book its steps, and the module of each.
+    pub(crate) profile: Option<(Arc<Profile>, Vec<Arc<str>>)>,
 }
 
 /// An output that is the new version of a variable.
@@ -85,7 +89,7 @@ impl Transfer {
 
 impl Run {
     fn run(self) -> Result<()> {
-        let Run { plan, runtime, externals, data, outputs, versions } = self;
+        let Run { plan, runtime, externals, data, outputs, versions, profile } = self;
         let mut error = None;
         let executable = plan.executable(&*runtime).map_err(|e| error = Some(e)).ok();
         let mut buffers = Vec::with_capacity(externals.len());
@@ -94,7 +98,7 @@ impl Run {
             buffers.push(buffer.ok());
         }
         let failure = match (error, executable) {
-            (None, Some(executable)) => match executable.run(buffers.into_iter().flatten().collect(), &data) {
+            (None, Some(executable)) => match run_booked(&*executable, &plan.plan, buffers, &data, profile) {
                 Ok(results) => {
                     for version in versions {
                         version.new.cell.fill(results[version.output].clone());
@@ -120,6 +124,28 @@ impl Run {
         }
         Err(error)
     }
+}
+
+/// Runs a plan; books its steps where a profile is taken.
+fn run_booked(
+    executable: &dyn Executable,
+    plan: &Plan,
+    buffers: Vec<Option<BufferRef>>,
+    data: &[Datum],
+    profile: Option<(Arc<Profile>, Vec<Arc<str>>)>,
+) -> Result<Vec<BufferRef>, RunFailure> {
+    let buffers = buffers.into_iter().flatten().collect();
+    let Some((profile, modules)) = profile else { return executable.run(buffers, data) };
+    let told = std::cell::Cell::new(false);
+    let begin = Instant::now();
+    let result = executable.run_timed(buffers, data, &|step, start, end| {
+        told.set(true);
+        profile.add(plan, Some(step), &modules, start, end);
+    });
+    if !told.get() && !plan.steps.is_empty() {
+        profile.add(plan, None, &modules, begin, Instant::now());
+    }
+    result
 }
 
 impl NewVersion {

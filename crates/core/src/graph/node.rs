@@ -6,6 +6,7 @@ use crate::device::{Datum, Device, Runtime};
 use crate::error::{Error, Result};
 use crate::op::{DynOp, OutTypes, TensorType};
 use crate::plan::PlanCache;
+use crate::profile::Profile;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -190,6 +191,10 @@ pub struct Graph {
     pub fusion: bool,
     /// Whether buffers are shared and taken over (`FOVEA_PLAN_REUSE=0` switches it off).
     pub reuse: bool,
+    /// Whether images lie channels-last inside plans where the runtime gains from it.
+    pub channels_last: bool,
+    /// Where the steps of evaluations are booked, while a profile is taken.
+    pub profile: Option<Arc<Profile>>,
     /// State of the random generator: seed and offset.
     pub random: (u64, u64),
     pub(crate) random_taken: bool,
@@ -234,6 +239,8 @@ impl Graph {
             default_device: Device::Cpu,
             fusion: true,
             reuse: true,
+            channels_last: true,
+            profile: None,
             random: (0, 0),
             random_taken: false,
         }

@@ -5,6 +5,7 @@ use super::ir::{Home, KernelStep, LoopNest, Operand, Plan, Reductions, Slot, Slo
 use super::merge::{Merged, type_of};
 use super::segment::{Action, Bind, Binds, Segment, Source};
 use super::{PlanOptions, internal, layout};
+use crate::contraction::Contraction;
 use crate::dtype::DType;
 use crate::error::Result;
 use crate::op::{Assemble, TensorType, Work};
@@ -21,6 +22,8 @@ pub(super) struct Emitter<'a> {
     pub groups: &'a Groups,
     pub options: PlanOptions,
     pub plan: Plan,
+    /// The node that is being emitted.
+    pub node: u32,
     /// Where values that have been placed lie.
     pub places: FxHashMap<Source, View>,
 }
@@ -31,8 +34,12 @@ pub(crate) fn emit(segment: &Segment, merged: &Merged, groups: &Groups, options:
     for (i, external) in segment.externals.iter().enumerate() {
         plan.slots.push(Slot { dtype: external.dtype, elements: external.layout.end(), home: Home::External(i) });
     }
-    let mut emitter = Emitter { segment, merged, groups, options, plan, places: FxHashMap::default() };
+    let mut emitter = Emitter { segment, merged, groups, options, plan, node: 0, places: FxHashMap::default() };
     for unit in &groups.units {
+        emitter.node = match unit {
+            Unit::Loop { members, .. } => members.first().copied().unwrap_or(0),
+            Unit::Single(i) => *i,
+        };
         match unit {
             Unit::Loop { shape, members } => emitter.emit_loop(*shape, members)?,
             Unit::Single(i) => emitter.emit_single(*i as usize)?,
@@ -52,6 +59,7 @@ impl Emitter<'_> {
     pub fn push(&mut self, step: Step, label: String) {
         self.plan.steps.push(step);
         self.plan.labels.push(label);
+        self.plan.origins.push(self.node);
     }
 
     pub fn name(&self, node: usize) -> &'static str {
@@ -128,11 +136,7 @@ impl Emitter<'_> {
         let label = self.name(node).to_owned();
         match self.merged.work[node].clone() {
             Some(Work::Contraction(mut contraction)) => {
-                let layout = if self.options.channels_last {
-                    layout::of_contraction(&mut contraction, types[0].shape)
-                } else {
-                    Layout::contiguous(types[0].shape)
-                };
+                let layout = self.layout_of_result(&mut contraction, node, types[0].shape);
                 let (a, b) = (self.place(inputs[0])?, self.place(inputs[1])?);
                 let out = self.slot(types[0].dtype, types[0].shape.size());
                 self.push(Step::Contract { contraction, a, b, out }, label);
@@ -142,6 +146,12 @@ impl Emitter<'_> {
             Some(Work::Kernel) => {
                 let views = inputs.iter().map(|&s| self.place(s)).collect::<Result<Vec<_>>>()?;
                 let input_types = inputs.iter().map(|&s| type_of(self.segment, s)).collect();
+                let Action::Op(op) = &self.segment.nodes[node].action else {
+                    return Err(internal("a kernel is no op"));
+                };
+                let images = self.options.channels_last && op.keeps_channels_last();
+                let keeps = images && views.iter().all(|view| view.layout.is_channels_last());
+                let output_layouts: Vec<Layout> = types.iter().map(|ty| layout::images(ty.shape, keeps)).collect();
                 let mut outputs = Vec::with_capacity(types.len());
                 for (out, ty) in types.iter().enumerate() {
                     if used & (1 << out) == 0 {
@@ -150,21 +160,28 @@ impl Emitter<'_> {
                     }
                     let slot = self.slot(ty.dtype, ty.shape.size());
                     outputs.push(Some(slot));
-                    self.places.insert(
-                        Source::Node(node as u32, out as u8),
-                        View { slot, layout: Layout::contiguous(ty.shape) },
-                    );
+                    let place = View { slot, layout: output_layouts[out] };
+                    self.places.insert(Source::Node(node as u32, out as u8), place);
                 }
-                let Action::Op(op) = &self.segment.nodes[node].action else {
-                    return Err(internal("a kernel is no op"));
-                };
-                let step =
-                    KernelStep { op: op.clone(), inputs: views, input_types, outputs, output_types: types.to_vec() };
+                let (op, output_types) = (op.clone(), types.to_vec());
+                let step = KernelStep { op, inputs: views, input_types, outputs, output_types, output_layouts };
                 self.push(Step::Kernel(step), label);
             }
             _ => return Err(internal("a node of unknown work")),
         }
         Ok(())
+    }
+
+    /// How the result of a contraction lies: as the view shows it through which alone it is read, or as images lie.
+    fn layout_of_result(&self, contraction: &mut Contraction, node: usize, shape: Shape) -> Layout {
+        if let Some(viewer) = self.merged.only_reader(node)
+            && let Some(Work::View) = self.merged.work[viewer]
+            && let Action::Op(op) = &self.segment.nodes[viewer].action
+            && let Some(layout) = layout::as_viewed(&mut *contraction, shape, |from| op.view(from))
+        {
+            return layout;
+        }
+        if self.options.channels_last { layout::of_contraction(contraction, shape) } else { Layout::contiguous(shape) }
     }
 
     fn emit_assemble(
@@ -176,6 +193,21 @@ impl Emitter<'_> {
         label: &str,
     ) -> Result<()> {
         let slot = self.slot(ty.dtype, ty.shape.size());
+        let mut parts = Vec::with_capacity(inputs.len());
+        let mut last = 0;
+        for &input in inputs {
+            let from = match self.merged.constant(input) {
+                Some(d) => Operand::Scalar(d as usize),
+                None => {
+                    let view = self.place(input)?;
+                    last += if view.layout.is_channels_last() { view.layout.shape.size() } else { 0 };
+                    operand(&view)
+                }
+            };
+            parts.push((from, type_of(self.segment, input).shape));
+        }
+        // Images stay as most of their elements are.
+        let whole = layout::images(ty.shape, self.options.channels_last && 2 * last > ty.shape.size());
         if let Some(bits) = assemble.fill {
             let mut program = Program::default();
             let value = push(&mut program, Prim::Const(bits), ty.dtype, [0; 3]);
@@ -184,20 +216,13 @@ impl Emitter<'_> {
                 shape: ty.shape,
                 operands: vec![],
                 program,
-                stores: vec![store(0, slot, ty.shape)],
+                stores: vec![Store { output: 0, slot, strides: whole.strides, offset: 0 }],
                 reductions: Reductions::default(),
             };
             self.push(Step::Loop(nest), format!("{label} (fill)"));
         }
-        let whole = Layout::contiguous(ty.shape);
-        for (&input, start) in inputs.iter().zip(&assemble.starts) {
-            let shape = type_of(self.segment, input).shape;
+        for ((from, shape), start) in parts.into_iter().zip(&assemble.starts) {
             let offset = (0..shape.rank()).map(|d| start[d] * whole.strides[d] as usize).sum();
-            let from = if let Some(d) = self.merged.constant(input) {
-                Operand::Scalar(d as usize)
-            } else {
-                operand(&self.place(input)?)
-            };
             let nest = LoopNest {
                 shape,
                 operands: vec![from],
@@ -217,6 +242,7 @@ impl Emitter<'_> {
         let mut copies: FxHashMap<Source, View> = FxHashMap::default();
         for i in 0..self.merged.wanted.len() {
             let (node, out, source) = self.merged.wanted[i];
+            self.node = node;
             let ty = self.segment.nodes[node as usize].types[out as usize];
             let mut view = match copies.get(&source) {
                 Some(&copy) => copy,

@@ -33,6 +33,116 @@ pub(crate) enum Unit {
     Single(u32),
 }
 
+/// See the module.
+struct Levels<'a> {
+    segment: &'a Segment,
+    merged: &'a Merged,
+    options: PlanOptions,
+    inlined: Vec<bool>,
+    level: Vec<u32>,
+}
+
+impl<'a> Levels<'a> {
+    /// The lowest level of each node.
+    fn new(segment: &'a Segment, merged: &'a Merged, options: PlanOptions) -> Result<Levels<'a>> {
+        let n = segment.nodes.len();
+        let mut levels = Levels { segment, merged, options, inlined: vec![false; n], level: vec![0; n] };
+        let read_elsewhere = read_elsewhere(segment, merged);
+        for i in (0..n).filter(|&i| merged.used[i] != 0) {
+            match &merged.work[i] {
+                Some(Work::Elementwise(program)) => {
+                    // A fill is read as its number, fused or not.
+                    levels.inlined[i] = merged.constant(Source::Node(i as u32, 0)).is_some()
+                        || options.fusion
+                            && merged.inputs[i].iter().all(|&s| merged.constant(s).is_some())
+                            && !(program.is_positional() && read_elsewhere[i]);
+                }
+                Some(Work::Reduction { .. }) if merged.inputs[i].is_empty() => {
+                    return Err(internal("a reduction has no input"));
+                }
+                _ => {}
+            }
+            levels.level[i] = levels.lowest(i);
+        }
+        Ok(levels)
+    }
+
+    /// Nodes that a loop node may share a loop with, of those that it reads.
+    fn partners(&self, i: usize) -> impl Iterator<Item = u32> {
+        self.merged.inputs[i].iter().filter_map(move |&source| match source {
+            Source::Node(p, _) if self.fuse(p as usize, i) && !self.is_free(source) => Some(p),
+            _ => None,
+        })
+    }
+
+    /// Whether elementwise node `p` may share a loop with its reader `i`.
+    fn fuse(&self, p: usize, i: usize) -> bool {
+        self.options.fusion
+            && matches!(self.merged.work[p], Some(Work::Elementwise(_)))
+            && iteration(self.segment, self.merged, i) == Some(self.segment.nodes[p].types[0].shape)
+    }
+
+    /// Whether a loop has the value without reading it from anywhere.
+    fn is_free(&self, source: Source) -> bool {
+        matches!(source, Source::Node(p, _) if self.inlined[p as usize]) || self.merged.constant(source).is_some()
+    }
+
+    /// The level that a node's inputs leave it.
+    fn lowest(&self, i: usize) -> u32 {
+        let (is_loop, is_view) = (is_loop(self.merged, i), matches!(self.merged.work[i], Some(Work::View)));
+        let after = |&source: &Source| match source {
+            Source::Node(..) if is_loop && self.is_free(source) => 0,
+            Source::Node(p, _) if is_view || is_loop && self.fuse(p as usize, i) => self.level[p as usize],
+            Source::Node(p, _) => self.level[p as usize] + 1,
+            _ => 0,
+        };
+        let lowest = self.merged.inputs[i].iter().map(after).max().unwrap_or(0);
+        // Level 0 is for loops.
+        lowest.max(u32::from(!is_loop && !is_view))
+    }
+
+    /// Lifts elementwise nodes to the level of the one loop that reads them, so that they become part of it, where
+    /// that keeps no more values alive meanwhile.
+    fn sink(&mut self) {
+        for i in (0..self.level.len()).rev().filter(|&i| self.merged.used[i] != 0 && !self.inlined[i]) {
+            let computed = self.merged.inputs[i].iter().filter(|s| matches!(s, Source::Node(..)) && !self.is_free(**s));
+            if computed.count() <= 1
+                && let Some(reader) = self.merged.only_reader(i)
+                && self.fuse(i, reader)
+            {
+                self.level[i] = self.level[i].max(self.level[reader]);
+            }
+        }
+    }
+
+    /// Joins loop nodes of one level. A node that can't join goes up, and what reads it with it.
+    fn components(&mut self) -> Components {
+        let n = self.level.len();
+        let mut components = Components { parent: (0..n as u32).collect(), size: vec![1; n], axes: vec![None; n] };
+        for i in (0..n).filter(|&i| self.merged.used[i] != 0) {
+            self.level[i] = self.level[i].max(self.lowest(i));
+            if !is_loop(self.merged, i) || self.inlined[i] {
+                continue;
+            }
+            let axes = match &self.merged.work[i] {
+                Some(Work::Reduction { axes, .. }) => Some(&axes[..]),
+                _ => None,
+            };
+            components.axes[i] = axes.map(<[usize]>::to_vec);
+            let own = self.level[i];
+            let partners: Vec<u32> = self.partners(i).filter(|&p| self.level[p as usize] == own).collect();
+            if !partners.is_empty() && !components.join(i as u32, &partners, axes) {
+                self.level[i] += 1;
+            }
+        }
+        components
+    }
+}
+
+fn is_loop(merged: &Merged, i: usize) -> bool {
+    matches!(merged.work[i], Some(Work::Elementwise(_) | Work::Reduction { .. }))
+}
+
 struct Components {
     parent: Vec<u32>,
     size: Vec<usize>,
@@ -75,41 +185,13 @@ impl Components {
 
 pub(crate) fn group(segment: &Segment, merged: &Merged, options: PlanOptions) -> Result<Groups> {
     let n = segment.nodes.len();
-    let mut level = vec![0u32; n];
-    let mut inlined = vec![false; n];
-    let mut fusable = vec![false; n];
-    let mut components = Components { parent: (0..n as u32).collect(), size: vec![1; n], axes: vec![None; n] };
-    let read_elsewhere = read_elsewhere(segment, merged);
-    for i in 0..n {
-        let Some(work) = merged.work[i].as_ref().filter(|_| merged.used[i] != 0) else { continue };
-        let shape = segment.nodes[i].types[0].shape;
-        let inputs = &merged.inputs[i];
-        match work {
-            Work::Elementwise(program) => {
-                fusable[i] = true;
-                // A fill is read as its number, fused or not.
-                inlined[i] = merged.constant(Source::Node(i as u32, 0)).is_some()
-                    || options.fusion
-                        && inputs.iter().all(|&s| merged.constant(s).is_some())
-                        && !(program.is_positional() && read_elsewhere[i]);
-                if !inlined[i] {
-                    place(i, shape, None, segment, merged, options, &inlined, &fusable, &mut level, &mut components);
-                }
-            }
-            Work::Reduction { axes, .. } => {
-                let Some(&input) = inputs.first() else { return Err(internal("a reduction has no input")) };
-                let shape = super::merge::type_of(segment, input).shape;
-                components.axes[i] = Some(axes.to_vec());
-                place(i, shape, Some(axes), segment, merged, options, &inlined, &fusable, &mut level, &mut components);
-            }
-            Work::View => level[i] = input_level(inputs, &level),
-            _ => level[i] = input_level(inputs, &level) + 1,
-        }
-    }
+    let mut levels = Levels::new(segment, merged, options)?;
+    levels.sink();
+    let mut components = levels.components();
+    let inlined = levels.inlined;
     let mut members: Vec<Vec<u32>> = vec![Vec::new(); n];
     for i in 0..n {
-        let is_loop = matches!(merged.work[i], Some(Work::Elementwise(_) | Work::Reduction { .. }));
-        if merged.used[i] != 0 && is_loop && !inlined[i] {
+        if merged.used[i] != 0 && is_loop(merged, i) && !inlined[i] {
             members[components.find(i as u32) as usize].push(i as u32);
         }
     }
@@ -126,8 +208,12 @@ pub(crate) fn group(segment: &Segment, merged: &Merged, options: PlanOptions) ->
             }
         }
         for i in 0..n {
-            let is_loop = matches!(merged.work[i], Some(Work::Elementwise(_) | Work::Reduction { .. }));
-            if merged.used[i] != 0 && is_loop && !inlined[i] && component[i] == i as u32 && members[i].is_empty() {
+            if merged.used[i] != 0
+                && is_loop(merged, i)
+                && !inlined[i]
+                && component[i] == i as u32
+                && members[i].is_empty()
+            {
                 members[i].push(i as u32);
             }
         }
@@ -165,53 +251,6 @@ pub(crate) fn group(segment: &Segment, merged: &Merged, options: PlanOptions) ->
     Ok(Groups { units, inlined, stored })
 }
 
-fn input_level(inputs: &[Source], level: &[u32]) -> u32 {
-    inputs
-        .iter()
-        .map(|s| match s {
-            Source::Node(n, _) => level[*n as usize],
-            _ => 0,
-        })
-        .max()
-        .unwrap_or(0)
-}
-
-/// Gives a loop node its level and joins it to the components it may share.
-#[allow(clippy::too_many_arguments)]
-fn place(
-    i: usize,
-    shape: Shape,
-    axes: Option<&[usize]>,
-    segment: &Segment,
-    merged: &Merged,
-    options: PlanOptions,
-    inlined: &[bool],
-    fusable: &[bool],
-    level: &mut [u32],
-    components: &mut Components,
-) {
-    let mut at = 0;
-    let mut partners: Vec<u32> = Vec::new();
-    for &source in &merged.inputs[i] {
-        let Source::Node(p, _) = source else { continue };
-        let p = p as usize;
-        if inlined[p] || merged.constant(source).is_some() {
-            continue;
-        }
-        if options.fusion && fusable[p] && segment.nodes[p].types[0].shape == shape {
-            at = at.max(level[p]);
-            partners.push(p as u32);
-        } else {
-            at = at.max(level[p] + 1);
-        }
-    }
-    partners.retain(|&p| level[p as usize] == at);
-    if !partners.is_empty() && !components.join(i as u32, &partners, axes) {
-        at += 1;
-    }
-    level[i] = at;
-}
-
 /// Marks elementwise values that are read outside their loop.
 fn mark_stored(merged: &Merged, component: &[u32], inlined: &[bool], stored: &mut [bool]) {
     for &(_, _, source) in &merged.wanted {
@@ -226,7 +265,7 @@ fn mark_stored(merged: &Merged, component: &[u32], inlined: &[bool], stored: &mu
         if merged.used[i] == 0 || merged.work[i].is_none() || view_of_number {
             continue;
         }
-        let is_loop = matches!(merged.work[i], Some(Work::Elementwise(_) | Work::Reduction { .. }));
+        let is_loop = is_loop(merged, i);
         for &source in &merged.inputs[i] {
             let Source::Node(p, _) = source else { continue };
             let p = p as usize;

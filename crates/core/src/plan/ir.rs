@@ -98,6 +98,8 @@ pub struct KernelStep {
     /// `None` where nobody wants the output.
     pub outputs: Vec<Option<SlotId>>,
     pub output_types: Vec<TensorType>,
+    /// How the kernel writes each output, from the start of its slot: row-major, or images channels-last.
+    pub output_layouts: Vec<Layout>,
 }
 
 /// One unit of execution.
@@ -118,8 +120,10 @@ pub enum Step {
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     pub steps: Vec<Step>,
-    /// Op names and module path of each step, for profiles and errors.
+    /// Op names of each step, for profiles and errors.
     pub labels: Vec<String>,
+    /// The first node of the segment that each step computes.
+    pub origins: Vec<u32>,
     pub slots: Vec<Slot>,
     pub arena_bytes: usize,
     /// Externals whose buffer an output may take over, as (output, external): the last step that reads the external

@@ -16,18 +16,18 @@ fn channels_last(shape: Shape) -> Option<Layout> {
     Some(Layout::contiguous(Shape::from([n, h, w, c])).permute(&[0, 3, 1, 2]))
 }
 
+/// Images channels-last where that is asked for; else row-major, as everything else.
+pub(super) fn images(shape: Shape, last: bool) -> Layout {
+    channels_last(shape).filter(|_| last).unwrap_or_else(|| Layout::contiguous(shape))
+}
+
 /// What the values stored by a loop look like: as an operand of the loop's whole shape that is channels-last.
 pub(super) fn of_loop(nest: &LoopNest) -> Layout {
-    let row_major = Layout::contiguous(nest.shape);
-    let Some(last) =
-        channels_last(nest.shape).filter(|last| !same_walk(&nest.shape, &last.strides, &row_major.strides))
-    else {
-        return row_major;
-    };
-    let found = nest.operands.iter().any(
-        |operand| matches!(operand, Operand::Tensor { strides, .. } if same_walk(&nest.shape, strides, &last.strides)),
-    );
-    if found { last } else { row_major }
+    let images = nest.operands.iter().any(|operand| match *operand {
+        Operand::Tensor { strides, offset, .. } => Layout { shape: nest.shape, strides, offset }.is_channels_last(),
+        _ => false,
+    });
+    self::images(nest.shape, images)
 }
 
 /// Lets a convolution write its result channels-last, by putting the loops over channels last; any other contraction
@@ -48,6 +48,40 @@ pub(super) fn of_contraction(contraction: &mut Contraction, shape: Shape) -> Lay
     }
     contraction.out = vec![images, height, width, groups, channels];
     last
+}
+
+/// Lets a contraction write its result in the order in which a view shows it, where the view only permutes dimensions:
+/// `turn` makes the view of a layout. Returns the layout of the result, of this shape; `None` for other views.
+pub(super) fn as_viewed(
+    contraction: &mut Contraction,
+    shape: Shape,
+    turn: impl Fn(&Layout) -> Option<Layout>,
+) -> Option<Layout> {
+    let row_major = Layout::contiguous(shape);
+    let view = turn(&row_major)?;
+    if view.shape.size() != shape.size() || view.offset != 0 || shape.size() == 0 {
+        return None;
+    }
+    // The dimension of the view that a loop runs along: its step tells.
+    let mut step = 1;
+    let mut order = Vec::with_capacity(contraction.out.len());
+    for &index in contraction.out.iter().rev() {
+        let size = contraction.loops[index].size;
+        let along = |d: &usize| size == 1 || (view.strides[*d] == step && view.shape[*d] == size);
+        order.push(((0..view.shape.rank()).find(along)?, index));
+        step *= size as isize;
+    }
+    // The layout whose view is row-major.
+    let dense = view.shape.strides();
+    let mut layout = row_major;
+    for d in (0..shape.rank()).filter(|&d| shape[d] > 1) {
+        let seen = (0..view.shape.rank()).find(|&v| view.shape[v] > 1 && view.strides[v] == row_major.strides[d])?;
+        layout.strides[d] = dense[seen];
+    }
+    order.reverse();
+    order.sort_by_key(|&(dim, _)| dim);
+    contraction.out = order.into_iter().map(|(_, index)| index).collect();
+    Some(layout)
 }
 
 /// Whether two stride sets visit the same elements in the same order (unit dimensions don't matter).

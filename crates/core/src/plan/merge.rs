@@ -18,9 +18,35 @@ pub(crate) struct Merged {
     pub used: Vec<u32>,
     /// Wanted values: (node, output, where it is computed).
     pub wanted: Vec<(u32, u8, Source)>,
+    /// Of each node's first output.
+    readers: Vec<Readers>,
+}
+
+/// Who reads a value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Readers {
+    None,
+    /// One other node.
+    One(u32),
+    /// Several, or it is wanted.
+    More,
+}
+
+impl Readers {
+    fn and(self, reader: u32) -> Readers {
+        if self == Readers::None || self == Readers::One(reader) { Readers::One(reader) } else { Readers::More }
+    }
 }
 
 impl Merged {
+    /// The node that alone reads this node's first output, where there is one.
+    pub fn only_reader(&self, node: usize) -> Option<usize> {
+        match self.readers[node] {
+            Readers::One(reader) => Some(reader as usize),
+            _ => None,
+        }
+    }
+
     /// The datum that fills the whole of this value, where it is a constant.
     pub fn constant(&self, source: Source) -> Option<u32> {
         match source {
@@ -100,16 +126,25 @@ pub(crate) fn merge(segment: &Segment, options: PlanOptions) -> Merged {
             }
         }
     }
+    let mut readers = vec![Readers::None; n];
+    for &(_, _, source) in &wanted {
+        if let Source::Node(n, 0) = source {
+            readers[n as usize] = Readers::More;
+        }
+    }
     for i in (0..n).rev() {
         if used[i] != 0 {
             for &source in &inputs[i] {
                 if let Source::Node(n, out) = source {
                     used[n as usize] |= 1 << out;
+                    if out == 0 {
+                        readers[n as usize] = readers[n as usize].and(i as u32);
+                    }
                 }
             }
         }
     }
-    Merged { inputs, work, used, wanted }
+    Merged { inputs, work, used, wanted, readers }
 }
 
 pub(crate) fn type_of(segment: &Segment, source: Source) -> crate::op::TensorType {

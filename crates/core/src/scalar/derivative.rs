@@ -93,6 +93,10 @@ fn backward(prim: Prim, x: &[Expr], y: &Expr, g: &Expr) -> Vec<(usize, Expr)> {
             let exponent = g * (y * x[0].log());
             vec![(0, x[1].eq(&zero).select(&zero, &base)), (1, (y.eq(&zero) & x[1].ge(&zero)).select(&zero, &exponent))]
         }
+        Atan2 => {
+            let square = &x[0] * &x[0] + &x[1] * &x[1];
+            vec![(0, g * (&x[1] / &square)), (1, -(g * (&x[0] / &square)))]
+        }
         // Ties share the gradient, as in PyTorch.
         Max | Min => {
             let (zero, half) = (g.constant(0.0), g * 0.5);

@@ -21,11 +21,13 @@ pub enum Prim {
     Add,
     Sub,
     Mul,
-    /// Float only.
+    /// Integers are truncated towards zero; an integer by zero gives 0.
     Div,
     /// Sign of the divisor, as in Python; integer remainder by zero gives 0.
     Rem,
     Pow,
+    /// The angle of the point (operand 1, operand 0) in (−π, π], with C's signs of zeros; float only.
+    Atan2,
     /// NaN if either is NaN.
     Max,
     /// NaN if either is NaN.
@@ -70,7 +72,7 @@ impl Prim {
             Const(_) | Index => 0,
             Cast | Uniform | Normal | Neg | Abs | Sign | Floor | Ceil | Round | Trunc | Sqrt | Exp | Expm1 | Log
             | Log1p | Sin | Cos | Tanh | Erf | Not => 1,
-            Add | Sub | Mul | Div | Rem | Pow | Max | Min | Eq | Ne | Lt | Le | And | Or => 2,
+            Add | Sub | Mul | Div | Rem | Pow | Atan2 | Max | Min | Eq | Ne | Lt | Le | And | Or => 2,
             Select => 3,
         }
     }

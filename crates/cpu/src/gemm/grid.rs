@@ -46,7 +46,7 @@ pub(super) struct Task {
 /// Elements of each part of a worker's scratch memory.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scratch {
-    /// Rows of a block of the broadcast operand, a multiple of the tile's.
+    /// Rows of a block of the broadcast operand: a multiple of the tile's where they are packed.
     pub rows: usize,
     /// Columns for which panels are packed at a time, a multiple of the tile's.
     pub cols: usize,
@@ -119,18 +119,18 @@ impl Grid {
     pub fn scratch<T: Float>(&self, product: &Product, engine: &Engine<T>) -> Scratch {
         let (mr, nr, size) = (engine.mr, engine.nr(), size_of::<T>());
         // Boxes of the terms' positions are copied block by block, for all rows.
-        let by_block = product.image.as_ref().is_some_and(|(image, _)| !image.positions_are_rows);
+        let by_block = product.image.as_ref().is_some_and(|image| !image.positions_are_rows);
         let terms = if by_block { KC } else { SUPER };
         let sum = self.chunk.min(product.k).clamp(1, terms);
         let blocks = sum.div_ceil(KC);
         let all_rows = self.rows.min(product.m).next_multiple_of(mr);
         let row_blocks = all_rows.div_ceil(BLOCK_ROWS);
         let (rows, resident, left) = match &product.image {
-            Some((image, block)) if image.positions_are_rows => {
-                let rows = (*block).min(all_rows);
+            Some(image) if image.positions_are_rows => {
+                let rows = image.block.min(all_rows);
                 (rows, false, image.elements(rows))
             }
-            Some((image, block)) => (all_rows, false, image.elements(*block)),
+            Some(image) => (all_rows, false, image.elements(image.block)),
             None => {
                 let rows = all_rows.div_ceil(row_blocks).next_multiple_of(mr);
                 let whole = rows * row_blocks * blocks * ROW_STEP;

@@ -5,11 +5,10 @@
 //! (row and column of the window, channel). Forwards and towards the input, positions are rows of the product and
 //! taps are summed; towards the weight it is the other way round.
 
-use super::axes::{Axes, Axis, MAX_CHECKS};
-use super::operand::loops_of;
-use super::problem::{Access, Problem};
+mod form;
+
+use super::axes::Axes;
 use super::vector::Float;
-use fovea_core::contraction::Role;
 
 /// A spatial dimension: coordinates `position · at.0 + tap · at.1 + offset`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,7 +43,9 @@ impl Spatial {
 pub(super) struct Image {
     /// Whether positions are rows of the product, or terms of its sum.
     pub positions_are_rows: bool,
-    /// The operand's element of image 0, coordinates zero and channel 0, at batch index 0.
+    /// Positions that a box is for.
+    pub block: usize,
+    /// From the operand's first index to its element of image 0, coordinates zero and channel 0.
     pub origin: isize,
     images: usize,
     image_stride: isize,
@@ -68,129 +69,7 @@ pub(super) struct Line {
     pub offset: isize,
 }
 
-/// Boxes larger than this don't pay: they would not stay in a cache.
-const MOST_BYTES: usize = 2 << 20;
-/// What a box should take, so that it stays in the second-level cache beside the other operand.
-const BOX_BYTES: usize = 256 << 10;
-
 impl Image {
-    /// The image behind an operand whose outer loops, in the product's order, are `outer`; `None` where it has not the
-    /// form of a convolution's, or gains nothing from it.
-    pub fn of(problem: &Problem, access: &Access, outer: &[usize], element: usize) -> Option<Image> {
-        let sum: Vec<usize> = loops_of(problem, Role::Sum);
-        let sizes = |i: usize| problem.loops[i].size;
-        let extent = |list: &[usize]| list.iter().map(|&i| sizes(i)).product::<usize>();
-        if problem.empty || extent(outer) * extent(&sum) == 0 {
-            return None;
-        }
-        // Which loops of one kind a dimension moves with, but for those of one index.
-        let of = |d: usize, list: &[usize]| -> Vec<usize> {
-            list.iter().copied().filter(|&i| sizes(i) > 1 && access.dims[d].coefficients[i] != 0).collect()
-        };
-        let mut spatial = Vec::new();
-        let mut plain = Vec::new();
-        for d in 0..access.dims.len() {
-            let (rows, terms) = (of(d, outer), of(d, &sum));
-            match (rows.len(), terms.len(), checked(problem, access, d)) {
-                (0, 0, false) => {}
-                (1, 0, false) => plain.push((d, rows[0], true)),
-                (0, 1, false) => plain.push((d, terms[0], false)),
-                (0 | 1, 0 | 1, _) => spatial.push((d, rows.first().copied(), terms.first().copied())),
-                _ => return None,
-            }
-            let batched = (0..problem.loops.len())
-                .any(|i| problem.loops[i].role == Role::Batch && access.dims[d].coefficients[i] != 0);
-            if batched && spatial.last().is_some_and(|s| s.0 == d) {
-                return None;
-            }
-        }
-        if spatial.is_empty() || spatial.len() > 2 {
-            return None;
-        }
-        let among =
-            |rows: bool| -> usize { spatial.iter().filter_map(|s| if rows { s.1 } else { s.2 }).map(sizes).product() };
-        let positions_are_rows = among(true) >= among(false);
-        let kinds =
-            |s: &(usize, Option<usize>, Option<usize>)| if positions_are_rows { (s.1, s.2) } else { (s.2, s.1) };
-        // Rows before columns, as the product's loops have them.
-        let (positions, taps) = if positions_are_rows { (outer, &sum[..]) } else { (&sum[..], outer) };
-        let rank = |list: &[usize], i: Option<usize>| i.and_then(|i| list.iter().position(|&l| l == i));
-        spatial.sort_by_key(|s| {
-            let (position, tap) = kinds(s);
-            (rank(positions, position), rank(taps, tap))
-        });
-        let describe = |s: &(usize, Option<usize>, Option<usize>)| {
-            let dim = &access.dims[s.0];
-            let (position, tap) = kinds(s);
-            let of = |i: Option<usize>| i.map_or((0, 1), |i| (dim.coefficients[i], sizes(i)));
-            let ((a, positions), (b, taps)) = (of(position), of(tap));
-            Spatial { at: (a, b), offset: dim.offset, positions, taps, size: dim.size as isize, stride: dim.stride }
-        };
-        let width = describe(spatial.last()?);
-        let height = if spatial.len() == 2 { describe(&spatial[0]) } else { Spatial::NONE };
-        let mut images = None;
-        let mut channels = None;
-        for &(d, index, in_rows) in &plain {
-            let slot = if in_rows == positions_are_rows { &mut images } else { &mut channels };
-            if slot.replace((d, index)).is_some() {
-                return None;
-            }
-        }
-        // Every loop must have been seen, in the order images, rows, columns; rows, columns, channels or any.
-        let expected: Vec<usize> =
-            images.iter().map(|i| i.1).chain(spatial.iter().filter_map(|s| kinds(s).0)).collect();
-        let present: Vec<usize> = positions.iter().copied().filter(|&i| sizes(i) > 1).collect();
-        let seen = taps
-            .iter()
-            .copied()
-            .filter(|&i| sizes(i) > 1)
-            .all(|i| channels.is_some_and(|c| c.1 == i) || spatial.iter().any(|s| kinds(s).1 == Some(i)));
-        if expected != present || !seen {
-            return None;
-        }
-        let (image_count, image_stride) =
-            images.map_or((1, 0), |(d, i)| (sizes(i), access.dims[d].coefficients[i] * access.dims[d].stride));
-        let (channel_count, channel_stride) =
-            channels.map_or((1, 1), |(d, i)| (sizes(i), access.dims[d].coefficients[i] * access.dims[d].stride));
-        // Pixels a multiple of 512 bytes apart would share few sets of the cache.
-        let pixel = if (channel_count * element).is_multiple_of(512) { channel_count + 16 } else { channel_count };
-        let line = (width.reach(0, width.positions).1 * pixel).next_multiple_of(16);
-        let axis = |i: usize| {
-            let stride = if channels.is_some_and(|c| c.1 == i) {
-                1
-            } else if spatial.len() == 2 && kinds(&spatial[0]).1 == Some(i) {
-                height.at.1 * line as isize
-            } else {
-                width.at.1 * pixel as isize
-            };
-            Axis { size: sizes(i), stride, coords: [0; MAX_CHECKS] }
-        };
-        let taps = Axes::new(taps.iter().copied().filter(|&i| sizes(i) > 1).map(axis));
-        // The kernels step by one along channels.
-        if taps.innermost().stride != 1 {
-            return None;
-        }
-        // Nor do they step backwards along positions.
-        if width.at.0 < 0 || (width.at.0 == 0 && width.positions > 1) {
-            return None;
-        }
-        let others = (0..access.dims.len()).filter(|d| spatial.iter().all(|s| s.0 != *d));
-        let origin = access.start + others.map(|d| access.dims[d].offset * access.dims[d].stride).sum::<isize>();
-        Some(Image {
-            positions_are_rows,
-            origin,
-            images: image_count,
-            image_stride,
-            height,
-            width,
-            channels: channel_count,
-            channel_stride,
-            pixel,
-            line,
-            taps,
-        })
-    }
-
     /// Elements between the box's elements of neighbouring positions.
     pub fn step(&self) -> usize {
         self.width.at.0.unsigned_abs() * self.pixel
@@ -211,24 +90,9 @@ impl Image {
         (lines * self.height.at.0.unsigned_abs().max(1) + images * window) * self.line
     }
 
-    /// Whether the boxes of so many positions are small enough to pay.
-    pub fn fits(&self, count: usize, element: usize) -> bool {
-        self.elements(count) * element <= MOST_BYTES
-    }
-
-    /// Positions whose boxes take about as much as they should.
-    pub fn block(&self, element: usize) -> usize {
-        let row = self.row();
-        let mut rows = 1;
-        while rows < 64 && self.elements((rows + 1) * row) * element <= BOX_BYTES {
-            rows += 1;
-        }
-        rows * row
-    }
-
-    /// Cycles that copying the boxes costs for an element of the product's left side, roughly.
-    pub fn cost(&self, block: usize) -> f64 {
-        let copied = self.elements(block) as f64 / block as f64;
+    /// Cycles that copying the boxes costs for a position, roughly.
+    pub fn cost(&self) -> f64 {
+        let copied = self.elements(self.block) as f64 / self.block as f64;
         copied * if self.channel_stride == 1 { 0.3 } else { 1.5 }
     }
 
@@ -311,16 +175,4 @@ impl Image {
             }
         }
     }
-}
-
-/// Whether a coordinate may lie outside the operand.
-fn checked(problem: &Problem, access: &Access, d: usize) -> bool {
-    let dim = &access.dims[d];
-    let (mut low, mut high) = (dim.offset, dim.offset);
-    for (l, &c) in problem.loops.iter().zip(&dim.coefficients) {
-        let reach = c * (l.size as isize - 1).max(0);
-        low += reach.min(0);
-        high += reach.max(0);
-    }
-    low < 0 || high >= dim.size as isize
 }

@@ -28,6 +28,7 @@ use fovea_core::{DType, Error, Layout, Result};
 use grid::Grid;
 use kernel::{KC, Kernels};
 use operand::{Product, TileSize};
+use problem::Problem;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use task::{Call, Worker};
 
@@ -74,6 +75,18 @@ impl CompiledContraction {
 
     /// As [`CompiledContraction::compile`], for an instruction set that the processor has.
     fn compile_for(isa: Isa, c: &Contraction, dtype: DType, a: &Layout, b: &Layout) -> Result<CompiledContraction> {
+        CompiledContraction::compile_by(Product::choose, isa, c, dtype, a, b)
+    }
+
+    /// As [`CompiledContraction::compile_for`], with another choice among the ways to run each product.
+    fn compile_by(
+        choose: impl Fn(&Problem, TileSize) -> Result<Product>,
+        isa: Isa,
+        c: &Contraction,
+        dtype: DType,
+        a: &Layout,
+        b: &Layout,
+    ) -> Result<CompiledContraction> {
         let (rows, lanes) = match dtype {
             DType::F32 => (f32::engine(isa).mr, f32::engine(isa).lanes),
             DType::F64 => (f64::engine(isa).mr, f64::engine(isa).lanes),
@@ -84,7 +97,7 @@ impl CompiledContraction {
         let tile = TileSize { rows, lanes, block: KC, element: dtype.size() };
         let products = problems
             .iter()
-            .map(|problem| Product::choose(problem, tile))
+            .map(|problem| choose(problem, tile))
             .filter(|product| product.as_ref().map_or(true, |p| p.batches * p.m * p.n > 0))
             .collect::<Result<_>>()?;
         Ok(CompiledContraction { isa, dtype, elements, products })

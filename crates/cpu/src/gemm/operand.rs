@@ -30,9 +30,8 @@ pub(super) struct Product {
     pub k: usize,
     pub left: Operand,
     pub right: Operand,
-    /// Where the broadcast operand is read from boxes of its images instead of packed: the images, and how many
-    /// positions a box is for.
-    pub image: Option<(Image, usize)>,
+    /// Where the broadcast operand is read from boxes of its images instead of packed.
+    pub image: Option<Image>,
     /// Where the result starts, and how it lies.
     pub out: isize,
     pub out_batch: Axes,
@@ -51,22 +50,24 @@ pub(super) struct TileSize {
 }
 
 impl Product {
-    /// The cheapest of the ways to run the problem, by a rough count of cycles. No choice changes a bit.
-    pub fn choose(problem: &Problem, tile: TileSize) -> Result<Product> {
-        let mut best: Option<(f64, Product)> = None;
+    /// All ways to run the problem. No choice among them changes a bit.
+    pub fn ways(problem: &Problem, tile: TileSize) -> Result<Vec<Product>> {
+        let mut ways = Vec::with_capacity(16);
         for swapped in [false, true] {
             for by_operand in [(false, false), (true, false), (false, true), (true, true)] {
                 let packed = Product::new(problem, swapped, by_operand)?;
-                let from_image = packed.with_image(problem, by_operand.0, tile);
-                for product in std::iter::once(packed).chain(from_image) {
-                    let cost = product.cost(tile);
-                    if best.as_ref().is_none_or(|(least, _)| cost < *least) {
-                        best = Some((cost, product));
-                    }
-                }
+                ways.extend(packed.with_image(problem, by_operand.0, tile));
+                ways.push(packed);
             }
         }
-        best.map(|(_, product)| product).ok_or_else(|| Error::internal("no way to run a contraction"))
+        Ok(ways)
+    }
+
+    /// The cheapest of the ways, by a rough count of cycles.
+    pub fn choose(problem: &Problem, tile: TileSize) -> Result<Product> {
+        let ways = Product::ways(problem, tile)?.into_iter().map(|product| (product.cost(tile), product));
+        let cheapest = ways.min_by(|(a, _), (b, _)| a.total_cmp(b));
+        cheapest.map(|(_, product)| product).ok_or_else(|| Error::internal("no way to run a contraction"))
     }
 
     fn new(problem: &Problem, swapped: bool, by_operand: (bool, bool)) -> Result<Product> {
@@ -101,14 +102,13 @@ impl Product {
     /// The same with the broadcast operand read from boxes of its images, where it has such.
     fn with_image(&self, problem: &Problem, by_operand: bool, tile: TileSize) -> Option<Product> {
         let (left, role) = if self.swapped { (&problem.b, Role::Col) } else { (&problem.a, Role::Row) };
-        let image = Image::of(problem, left, &order(problem, role, by_operand.then_some(left)), tile.element)?;
-        let block = if image.positions_are_rows { image.block(tile.element) } else { tile.block };
-        image.fits(block, tile.element).then(|| Product { image: Some((image, block)), ..self.clone() })
+        let image = Image::of(problem, left, &order(problem, role, by_operand.then_some(left)), tile)?;
+        Some(Product { image: Some(image), ..self.clone() })
     }
 
     /// How rows come in stretches that a tile can't cross.
     pub fn row_stretch(&self) -> Option<usize> {
-        let (image, _) = self.image.as_ref()?;
+        let image = self.image.as_ref()?;
         Some(if image.positions_are_rows { image.row() } else { image.taps.innermost().size })
     }
 
@@ -130,8 +130,7 @@ impl Product {
         };
         let multiply = vectors * heights * k;
         let left = match &self.image {
-            Some((image, block)) if image.positions_are_rows => m * image.cost(*block),
-            Some((image, block)) => k * image.cost(*block),
+            Some(image) => (if image.positions_are_rows { m } else { k }) * image.cost(),
             None if self.left.across => m * k * (0.1 + self.left.across_cost(tile.rows)),
             None => m * k * self.left.along_cost(),
         };
@@ -168,13 +167,7 @@ impl Operand {
         let mut checked = Vec::new();
         for (d, dim) in access.dims.iter().enumerate() {
             start.offset += dim.offset * dim.stride;
-            let (mut low, mut high) = (dim.offset, dim.offset);
-            for (l, &c) in problem.loops.iter().zip(&dim.coefficients) {
-                let reach = c * (l.size as isize - 1).max(0);
-                low += reach.min(0);
-                high += reach.max(0);
-            }
-            if low < 0 || high >= dim.size as isize {
+            if dim.is_checked(&problem.loops) {
                 if checked.len() == MAX_CHECKS {
                     return Err(Error::internal(format!("a contraction checks more than {MAX_CHECKS} coordinates")));
                 }

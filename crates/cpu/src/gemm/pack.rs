@@ -1,6 +1,7 @@
 //! Packing: blocks of a strided, padded operand copied into the panels that the micro-kernels read.
 
 use super::axes::{Coords, Place, Run};
+use super::image::Image;
 use super::kernel::{Engine, ROW_STEP};
 use super::operand::Operand;
 use super::vector::{Float, Vector};
@@ -218,6 +219,11 @@ pub(super) struct Source<'a, T> {
 }
 
 impl<T: Float> Source<'_, T> {
+    /// The operand's first element as one of its images.
+    pub fn images(&self, image: &Image) -> *const T {
+        self.base.wrapping_offset(self.origin.offset + image.origin)
+    }
+
     /// Packs a block into one panel of `width` for each `width` outer indices, `panel_step` elements apart.
     ///
     /// # Safety

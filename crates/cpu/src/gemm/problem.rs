@@ -15,6 +15,19 @@ pub(super) struct Dim {
     pub stride: isize,
 }
 
+impl Dim {
+    /// Whether the coordinate may lie outside the operand.
+    pub fn is_checked(&self, loops: &[Loop]) -> bool {
+        let (mut low, mut high) = (self.offset, self.offset);
+        for (l, &c) in loops.iter().zip(&self.coefficients) {
+            let reach = c * (l.size as isize - 1).max(0);
+            low += reach.min(0);
+            high += reach.max(0);
+        }
+        low < 0 || high >= self.size as isize
+    }
+}
+
 /// How an operand is read.
 #[derive(Clone, Debug)]
 pub(super) struct Access {

@@ -103,104 +103,133 @@ impl<T: Float> Worker<T> {
     /// As for `run`.
     unsafe fn columns(&mut self, call: &Call<'_, T>, left: &Source<'_, T>, right: &Source<'_, T>, step: &Step<'_, T>) {
         let Call { product, engine, scratch, .. } = call;
-        let (mr, nr) = (engine.mr, engine.nr());
-        let panels = step.cols.len().div_ceil(nr);
-        let last = step.cols.len() - (panels - 1) * nr;
-        let widths = (nr, if last <= engine.lanes { engine.lanes } else { nr });
-        let blocks = || {
-            let (start, end) = (step.part.start, step.part.end);
-            // An empty sum is one block of no terms, which stores zeros.
-            (start..end.max(start + 1)).step_by(KC).map(move |k| (k, KC.min(end - k)))
-        };
-        let panel_step = nr * KC.min(step.part.len());
-        for (i, (k_first, k)) in blocks().enumerate() {
-            let block = Block { first: step.cols.start, count: step.cols.len(), k_first, k };
-            let target = (self.right.wrapping_add(i * panels * panel_step), panel_step);
-            // SAFETY: the scratch memory has room for all panels of `scratch.cols` columns and `SUPER` terms.
-            unsafe {
-                if product.right.across {
-                    right.pack_across(block, engine, &mut self.tables, widths, target);
-                } else {
-                    right.pack_along(block, engine, &mut self.tables, widths, target, self.stage);
+        let panels = Panels::of(step, engine);
+        // SAFETY: the same contract.
+        unsafe { self.pack_right(call, right, step, &panels) };
+        self.column_runs(product, step, engine.nr());
+        for (r, row) in step.task.rows.clone().step_by(scratch.rows).enumerate() {
+            let rows = row..step.task.rows.end.min(row + scratch.rows);
+            if let Some(image) = product.image.as_ref().filter(|image| image.positions_are_rows) {
+                // SAFETY: the operand's elements lie in their buffer; the scratch memory has room for the boxes.
+                unsafe { image.copy(left.images(image), rows.start, rows.len(), self.left, &mut self.lines) };
+            }
+            self.tile_rows(product.image.as_ref(), rows.clone(), engine.mr);
+            for (i, (k_first, k)) in step.blocks().enumerate() {
+                let slot = if scratch.resident { r * step.blocks().count() + i } else { 0 };
+                let block = Block { first: rows.start, count: rows.len(), k_first, k };
+                let target = self.left.wrapping_add(slot * scratch.rows * ROW_STEP);
+                // SAFETY: the same contract; the panels were packed above.
+                unsafe {
+                    self.left_block(call, left, block, target, !scratch.resident || step.pass == 0);
+                    self.multiply(call, step, &panels, block, i);
                 }
             }
         }
-        self.column_runs(product, step, nr);
-        for (r, row) in step.task.rows.clone().step_by(scratch.rows).enumerate() {
-            let rows = row..step.task.rows.end.min(row + scratch.rows);
-            let from_image = product.image.as_ref().map(|(image, _)| image);
-            let image_base = from_image.map(|image| {
-                left.base.wrapping_offset(image.origin + product.left.batch.place(step.task.batch).offset)
-            });
-            if let (Some(image), Some(base)) = (from_image.filter(|image| image.positions_are_rows), image_base) {
-                // SAFETY: the operand's elements lie in their buffer; the scratch memory has room for the boxes.
-                unsafe { image.copy(base, rows.start, rows.len(), self.left, &mut self.lines) };
+    }
+
+    /// Packs the panels of a step's columns.
+    ///
+    /// # Safety
+    /// As for `run`.
+    unsafe fn pack_right(&mut self, call: &Call<'_, T>, right: &Source<'_, T>, step: &Step<'_, T>, panels: &Panels) {
+        for (i, (k_first, k)) in step.blocks().enumerate() {
+            let block = Block { first: step.cols.start, count: step.cols.len(), k_first, k };
+            let target = (self.right.wrapping_add(panels.at(i, 0)), panels.step);
+            // SAFETY: the scratch memory has room for all panels of `scratch.cols` columns and `scratch.terms` terms.
+            unsafe {
+                if call.product.right.across {
+                    right.pack_across(block, call.engine, &mut self.tables, panels.widths, target);
+                } else {
+                    right.pack_along(block, call.engine, &mut self.tables, panels.widths, target, self.stage);
+                }
             }
-            self.tile_rows(from_image, rows.clone(), mr);
-            for (i, (k_first, k)) in blocks().enumerate() {
-                let slot = if scratch.resident { r * blocks().count() + i } else { 0 };
-                let left_block = self.left.wrapping_add(slot * scratch.rows * ROW_STEP);
-                if let (Some(image), Some(base)) = (from_image, image_base) {
-                    self.terms.clear();
-                    if image.positions_are_rows {
-                        let term = |run: Run| Terms { offset: run.place.offset, count: run.length };
-                        image.taps.runs(k_first, k, |run| self.terms.push(term(run)));
+        }
+    }
+
+    /// Makes a block of the broadcast operand ready, and lists its terms: where its box has them, or `target`, to
+    /// which the block is packed if it is not there yet.
+    ///
+    /// # Safety
+    /// As for `run`; `target` has room for the block.
+    unsafe fn left_block(
+        &mut self,
+        call: &Call<'_, T>,
+        left: &Source<'_, T>,
+        block: Block,
+        target: *mut T,
+        pack: bool,
+    ) {
+        let Call { product, engine, .. } = call;
+        self.terms.clear();
+        match &product.image {
+            Some(image) if image.positions_are_rows => {
+                let term = |run: Run| Terms { offset: run.place.offset, count: run.length };
+                image.taps.runs(block.k_first, block.k, |run| self.terms.push(term(run)));
+            }
+            Some(image) => {
+                // SAFETY: the operand's elements lie in their buffer; the scratch memory has room for the boxes.
+                unsafe { image.copy(left.images(image), block.k_first, block.k, self.left, &mut self.lines) };
+                let term = |line: &Line| Terms { offset: line.offset, count: line.length };
+                self.terms.extend(self.lines.iter().map(term));
+            }
+            None => {
+                // SAFETY: the offset stays in the scratch memory.
+                let offset = unsafe { target.offset_from(self.left) };
+                self.terms.push(Terms { offset, count: block.k });
+                if !pack {
+                    return;
+                }
+                // SAFETY: by contract.
+                unsafe {
+                    if product.left.across {
+                        let (mr, panel_step) = (engine.mr, engine.mr * ROW_STEP);
+                        left.pack_across(block, engine, &mut self.tables, (mr, mr), (target, panel_step));
                     } else {
-                        // SAFETY: as above.
-                        unsafe { image.copy(base, k_first, k, self.left, &mut self.lines) };
-                        let term = |line: &Line| Terms { offset: line.offset, count: line.length };
-                        self.terms.extend(self.lines.iter().map(term));
-                    }
-                } else if !scratch.resident || step.pass == 0 {
-                    let block = Block { first: rows.start, count: rows.len(), k_first, k };
-                    // SAFETY: the scratch memory has room for the block, all blocks where they stay.
-                    unsafe {
-                        if product.left.across {
-                            let target = (left_block, mr * ROW_STEP);
-                            left.pack_across(block, engine, &mut self.tables, (mr, mr), target);
-                        } else {
-                            let padded = rows.len().next_multiple_of(mr);
-                            left.copy_rows(block, padded, &mut self.tables, left_block);
-                        }
+                        let padded = block.count.next_multiple_of(engine.mr);
+                        left.copy_rows(block, padded, &mut self.tables, target);
                     }
                 }
-                let first = k_first == step.task.sum.start;
-                let whole = [Terms { offset: 0, count: k }];
-                let (terms, by_rows, a_step) = match from_image {
-                    Some(image) => (&self.terms[..], image.positions_are_rows, image.step()),
-                    None if product.left.across => (&whole[..], false, mr),
-                    None => (&whole[..], true, ROW_STEP),
-                };
-                let right_block = self.right.wrapping_add(i * panels * panel_step);
-                for &TileRows { top, m, offset } in &self.tiles {
-                    let at = rows.start - step.task.rows.start + top;
-                    for panel in 0..panels {
-                        let runs_start = if panel == 0 { 0 } else { self.panel_ends[panel - 1] };
-                        let width = if panel + 1 == panels { widths.1 } else { nr };
-                        let tile = self.tile.0.as_mut_ptr();
-                        // SAFETY: the panels were packed above, with whole tiles; rows and runs lie in the task.
-                        unsafe {
-                            (engine.tile)(&Tile {
-                                m,
-                                vectors: width / engine.lanes,
-                                terms,
-                                by_rows,
-                                step: a_step,
-                                a: left_block.wrapping_offset(offset),
-                                b: right_block.wrapping_add(panel * panel_step),
-                                tile,
-                            });
-                            (engine.store)(&StoreTile {
-                                tile,
-                                step: nr,
-                                rows: &self.row_offsets[at..at + m],
-                                cols: &self.col_runs[runs_start..self.panel_ends[panel]],
-                                col_step: product.out_cols.innermost().stride,
-                                out: step.out,
-                                add: !first,
-                            });
-                        }
-                    }
+            }
+        }
+    }
+
+    /// Multiplies a block of the broadcast operand with block `i` of the panels, and stores the tiles.
+    ///
+    /// # Safety
+    /// As for `run`, with both packed.
+    unsafe fn multiply(&mut self, call: &Call<'_, T>, step: &Step<'_, T>, panels: &Panels, block: Block, i: usize) {
+        let Call { product, engine, .. } = call;
+        let (by_rows, distance) = match &product.image {
+            Some(image) => (image.positions_are_rows, image.step()),
+            None if product.left.across => (false, engine.mr),
+            None => (true, ROW_STEP),
+        };
+        let tile = self.tile.0.as_mut_ptr();
+        for &TileRows { top, m, offset } in &self.tiles {
+            let at = block.first - step.task.rows.start + top;
+            for panel in 0..panels.count {
+                let runs_start = if panel == 0 { 0 } else { self.panel_ends[panel - 1] };
+                // SAFETY: the panels were packed with whole tiles; rows and runs lie in the task.
+                unsafe {
+                    (engine.tile)(&Tile {
+                        m,
+                        vectors: panels.width(panel) / engine.lanes,
+                        terms: &self.terms,
+                        by_rows,
+                        step: distance,
+                        a: self.left.wrapping_offset(offset),
+                        b: self.right.wrapping_add(panels.at(i, panel)),
+                        tile,
+                    });
+                    (engine.store)(&StoreTile {
+                        tile,
+                        step: engine.nr(),
+                        rows: &self.row_offsets[at..at + m],
+                        cols: &self.col_runs[runs_start..self.panel_ends[panel]],
+                        col_step: product.out_cols.innermost().stride,
+                        out: step.out,
+                        add: block.k_first != step.task.sum.start,
+                    });
                 }
             }
         }
@@ -260,6 +289,42 @@ struct Step<'a, T> {
     /// How many columns passed since the last terms.
     pass: usize,
     out: *mut T,
+}
+
+impl<T> Step<'_, T> {
+    /// First term and length of each block of the sum.
+    fn blocks(&self) -> impl Iterator<Item = (usize, usize)> {
+        let (start, end) = (self.part.start, self.part.end);
+        // An empty sum is one block of no terms, which stores zeros.
+        (start..end.max(start + 1)).step_by(KC).map(move |k| (k, KC.min(end - k)))
+    }
+}
+
+/// How the panels of a step's columns lie: for each block of the sum one after another.
+struct Panels {
+    count: usize,
+    /// Columns of each panel, and of the last one.
+    widths: (usize, usize),
+    /// Elements of a panel.
+    step: usize,
+}
+
+impl Panels {
+    fn of<T>(step: &Step<'_, T>, engine: &Engine<T>) -> Panels {
+        let nr = engine.nr();
+        let count = step.cols.len().div_ceil(nr);
+        let last = step.cols.len() - (count - 1) * nr;
+        let widths = (nr, if last <= engine.lanes { engine.lanes } else { nr });
+        Panels { count, widths, step: nr * KC.min(step.part.len()) }
+    }
+
+    fn width(&self, panel: usize) -> usize {
+        if panel + 1 == self.count { self.widths.1 } else { self.widths.0 }
+    }
+
+    fn at(&self, block: usize, panel: usize) -> usize {
+        (block * self.count + panel) * self.step
+    }
 }
 
 fn source<T>(operand: &Operand, base: *const T, batch: usize) -> Source<'_, T> {

@@ -1,6 +1,8 @@
 //! The engine against a plain loop, and its bits against themselves.
 
 use super::CompiledContraction;
+use super::operand::{Product, TileSize};
+use super::problem::Problem;
 use crate::isa::{Isa, isa};
 use fovea_core::contraction::{Contraction, Coord, Loop, Role};
 use fovea_core::device::Threads;
@@ -125,11 +127,33 @@ impl Case {
     }
 
     fn run<T: Number>(&self, isa: Isa, a: (&[T], &Layout), b: (&[T], &Layout), threads: usize) -> Vec<T> {
+        let compiled = CompiledContraction::compile_for(isa, &self.c, T::DTYPE, a.1, b.1).unwrap();
+        self.execute(&compiled, a, b, threads)
+    }
+
+    /// Runs each product in its `index`-th way; `None` where none has so many.
+    fn run_way<T: Number>(&self, index: usize, a: (&[T], &Layout), b: (&[T], &Layout)) -> Option<Vec<T>> {
+        let exists = std::cell::Cell::new(false);
+        let nth = |problem: &Problem, tile: TileSize| {
+            let mut ways = Product::ways(problem, tile)?;
+            exists.set(exists.get() || index < ways.len());
+            Ok(ways.swap_remove(index.min(ways.len() - 1)))
+        };
+        let compiled = CompiledContraction::compile_by(nth, isa(), &self.c, T::DTYPE, a.1, b.1).unwrap();
+        exists.get().then(|| self.execute(&compiled, a, b, 2))
+    }
+
+    fn execute<T: Number>(
+        &self,
+        compiled: &CompiledContraction,
+        a: (&[T], &Layout),
+        b: (&[T], &Layout),
+        threads: usize,
+    ) -> Vec<T> {
         let (a_buffer, b_buffer) = (place(a.0, a.1), place(b.0, b.1));
         let guard = T::from(42.0);
         let mut out = vec![T::from(f64::NAN); self.out()];
         out.extend([guard; 8]);
-        let compiled = CompiledContraction::compile_for(isa, &self.c, T::DTYPE, a.1, b.1).unwrap();
         // SAFETY: the buffers hold their layouts, `out` the result.
         unsafe {
             compiled
@@ -157,7 +181,7 @@ impl Case {
             }
             values[at].to()
         };
-        for _ in 0..self.c.multiply_adds() {
+        for _ in 0..self.c.loops.iter().map(|l| l.size).product() {
             let term = read(a, &self.c.a, &self.a, &index) * read(b, &self.c.b, &self.b, &index);
             let at = self.c.out.iter().fold(0, |at, &l| at * self.c.loops[l].size + index[l]);
             out[at].0 += term;
@@ -173,7 +197,7 @@ impl Case {
         out
     }
 
-    /// Every instruction set against the plain loop; bits across layouts and thread counts.
+    /// Every instruction set against the plain loop; bits across layouts, thread counts and ways.
     fn check<T: Number>(&self, random: &mut Random) {
         let values = |shape: &[usize], random: &mut Random| -> Vec<T> {
             (0..size(shape)).map(|_| T::from(random.unit())).collect()
@@ -194,6 +218,13 @@ impl Case {
                 let (la, lb) = (random.layout(&self.a), random.layout(&self.b));
                 let other = self.run(set, (&a, &la), (&b, &lb), threads);
                 assert!(first == other, "{set:?} {self:?}: bits differ with {threads} threads, {la:?}, {lb:?}");
+            }
+            if set == isa() {
+                let (la, lb) = (random.layout(&self.a), random.layout(&self.b));
+                for index in 0.. {
+                    let Some(other) = self.run_way(index, (&a, &la), (&b, &lb)) else { break };
+                    assert!(first == other, "{self:?}: bits differ in way {index}, {la:?}, {lb:?}");
+                }
             }
         }
     }

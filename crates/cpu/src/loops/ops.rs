@@ -10,7 +10,7 @@ macro_rules! names {
     ($($name:ident)*) => { $(pub struct $name;)* };
 }
 names! {
-    Add Sub Mul Div Rem Pow Max Min Eq Ne Lt Le And Or
+    Add Sub Mul Div Rem Pow Atan2 Max Min Eq Ne Lt Le And Or
     Neg Abs Sign Floor Ceil Round Trunc Sqrt Exp Expm1 Log Log1p Sin Cos Tanh Erf Not
     ToBool
 }
@@ -81,6 +81,7 @@ macro_rules! integers {
             Add |a, b| a.wrapping_add(b);
             Sub |a, b| a.wrapping_sub(b);
             Mul |a, b| a.wrapping_mul(b);
+            Div |a, b| if b == 0 { 0 } else { a.wrapping_div(b) };
             Max |a, b| a.max(b);
             Min |a, b| a.min(b);
             Pow |a, b| math::powi(a as i64, b as i64) as $t;
@@ -139,9 +140,13 @@ unaries! { f64:
     Tanh |a| a.tanh();
     Erf |a| libm::erf(a);
 }
-binaries! { f32 => f32: Pow |a, b| math::pow::<FMA>(a, b); }
+binaries! { f32 => f32:
+    Pow |a, b| math::pow::<FMA>(a, b);
+    Atan2 |a, b| math::atan2::<FMA>(a, b);
+}
 binaries! { f64 => f64:
     Pow |a, b| a.powf(b);
+    Atan2 |a, b| a.atan2(b);
     Rem |a, b| signed_remainder(a % b, b);
 }
 
@@ -345,9 +350,10 @@ pub fn two_operands(prim: Prim, dtype: DType, isa: Isa, scalars: [bool; 2]) -> O
         Add: F32 f32, F64 f64, I32 i32, I64 i64, U8 u8;
         Sub: F32 f32, F64 f64, I32 i32, I64 i64, U8 u8;
         Mul: F32 f32, F64 f64, I32 i32, I64 i64, U8 u8;
-        Div: F32 f32, F64 f64;
+        Div: F32 f32, F64 f64, I32 i32, I64 i64, U8 u8;
         Rem: F32 f32, F64 f64, I32 i32, I64 i64, U8 u8;
         Pow: F32 f32, F64 f64, I32 i32, I64 i64, U8 u8;
+        Atan2: F32 f32, F64 f64;
         Max: F32 f32, F64 f64, I32 i32, I64 i64, U8 u8, Bool u8;
         Min: F32 f32, F64 f64, I32 i32, I64 i64, U8 u8, Bool u8;
         Eq: F32 f32, F64 f64, I32 i32, I64 i64, U8 u8, Bool u8;

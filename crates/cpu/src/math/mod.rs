@@ -5,6 +5,7 @@
 //! within one: a value is a function of its operands alone, in a vector or at the tail of a loop (S13). The ULP
 //! figures in the doc comments are the largest errors of either, found by the sweeps in `tests`.
 
+mod atan2;
 mod erf;
 mod exp;
 mod log;
@@ -15,6 +16,7 @@ mod tanh;
 mod tests;
 mod trig;
 
+pub use atan2::atan2;
 pub use erf::erf;
 pub use exp::{exp, expm1};
 pub use log::{log, log1p};

@@ -109,6 +109,28 @@ fn pow_of_all_kinds() {
 }
 
 #[test]
+fn atan2_of_all_kinds() {
+    let mut values =
+        vec![0.0f32, 1e-45, 1e-40, f32::MIN_POSITIVE, 0.5, 1.0, 1.0 + f32::EPSILON, 3.0, 1e30, f32::MAX, f32::INFINITY];
+    values.extend((0..400u32).map(|i| f32::from_bits(0x0123_4567 + i * 0x4f_0123)));
+    values.extend((0..400u32).map(|i| 0.37 + i as f32 * 3.1e-3));
+    values.extend(values.clone().iter().map(|v| -v));
+    values.push(f32::NAN);
+    let mut worst = 0.0f64;
+    for &y in &values {
+        for &x in &values {
+            let exact = f64::from(y).atan2(f64::from(x));
+            for z in [super::atan2::<true>(y, x), super::atan2::<false>(y, x)] {
+                let error = ulps(z, exact);
+                assert!(error <= 1.5, "atan2({y:e}, {x:e}): {z:e} for {exact:e} ({error} ULP)");
+                worst = worst.max(error);
+            }
+        }
+    }
+    println!("atan2: {worst:.3} ULP");
+}
+
+#[test]
 fn philox_known_answers() {
     // From the reference implementation's known-answer file; the third vector has a 128-bit counter and is left out.
     assert_eq!(philox(0, 0), [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]);

@@ -87,8 +87,8 @@ pub(super) fn check_views(plan: &Plan, step: &Step) -> Result<()> {
             }
         }
         Step::Kernel(kernel) => {
-            for (output, ty) in kernel.outputs.iter().zip(&kernel.output_types) {
-                if output.is_some_and(|slot| ty.shape.size() > plan.slots[slot].elements) {
+            for (output, layout) in kernel.outputs.iter().zip(&kernel.output_layouts) {
+                if output.is_some_and(|slot| !fits(layout, plan.slots[slot].elements)) {
                     return Err(Error::internal("a kernel's output is larger than its slot"));
                 }
             }

@@ -74,6 +74,7 @@ fn add(number: i64, from: SlotId, to: SlotId) -> Step {
         input_types: vec![ty],
         outputs: vec![Some(to)],
         output_types: vec![ty],
+        output_layouts: vec![Layout::contiguous(ty.shape)],
     })
 }
 
@@ -82,6 +83,7 @@ fn chain(first: i64, second: i64) -> Arc<Plan> {
     Arc::new(Plan {
         steps: vec![add(first, 0, 1), add(second, 1, 2)],
         labels: vec!["first".into(), "second".into()],
+        origins: vec![0, 1],
         slots: vec![slot(Home::External(0)), slot(Home::Arena(256)), slot(Home::Output(0))],
         arena_bytes: 512,
         donations: vec![(0, 0)],

@@ -39,6 +39,7 @@ fn plan(m: usize, n: usize, k: usize) -> Arc<Plan> {
     Arc::new(Plan {
         steps: vec![Step::Contract { contraction, a: view(0, &[m, k, 2]), b: view(1, &[k, n]), out: 2 }],
         labels: vec!["matmul".into()],
+        origins: vec![0],
         slots: vec![slot(m * k * 2, Home::External(0)), slot(k * n, Home::External(1)), slot(m * n, Home::Output(0))],
         externals: 2,
         outputs: 1,

@@ -82,6 +82,24 @@ fn rem_u32(a: u32, b: u32) -> u32 {
   return a % b;
 }
 
+// Towards zero; by zero 0. The lowest number by -1 is itself.
+fn div_i32(a: i32, b: i32) -> i32 {
+  if (b == 0) {
+    return 0;
+  }
+  if (b == -1) {
+    return -a;
+  }
+  return a / b;
+}
+
+fn div_u32(a: u32, b: u32) -> u32 {
+  if (b == 0u) {
+    return 0u;
+  }
+  return a / b;
+}
+
 // Wraps; a negative exponent gives 0 except for bases 1 and -1.
 fn pow_i32(base: i32, exponent: i32) -> i32 {
   if (exponent < 0) {

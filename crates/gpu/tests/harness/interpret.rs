@@ -124,6 +124,7 @@ fn binary_float(prim: Prim, a: f64, b: f64) -> f64 {
             if r != 0.0 && (r < 0.0) != (b < 0.0) { r + b } else { r }
         }
         Prim::Pow => a.powf(b),
+        Prim::Atan2 => a.atan2(b),
         Prim::Max if a.is_nan() || b.is_nan() => f64::NAN,
         Prim::Min if a.is_nan() || b.is_nan() => f64::NAN,
         Prim::Max => a.max(b),
@@ -137,6 +138,8 @@ fn binary_int(prim: Prim, a: i64, b: i64) -> i64 {
         Prim::Add => a.wrapping_add(b),
         Prim::Sub => a.wrapping_sub(b),
         Prim::Mul => a.wrapping_mul(b),
+        Prim::Div if b == 0 => 0,
+        Prim::Div => a.wrapping_div(b),
         Prim::Rem if b == 0 => 0,
         Prim::Rem => {
             let r = a.wrapping_rem(b);

@@ -1,6 +1,7 @@
 //! Averages over windows.
 
 use super::AvgPool2dBackward;
+use super::pixels::{self, Pixels};
 use super::windows::{Planes, Windows, planes, taps, with_planes};
 use crate::parallel;
 use fovea_core::device::{CpuArgs, Element};
@@ -105,8 +106,11 @@ fn pool_twos<T: Average>(plane: &[T], windows: &Windows, out: &mut [T]) {
 }
 
 fn run<T: Average>(args: &mut CpuArgs<'_>, windows: &Windows, include_pad: bool) {
-    let planes = Planes::<T>::of(&args.inputs[0]);
     let Some(out) = &mut args.outputs[0] else { return };
+    if let Some(x) = Pixels::of(&args.inputs[0]).filter(|_| out.layout.is_channels_last()) {
+        return pixels::averages::<T>(x, windows, include_pad, out.elements(), args.threads);
+    }
+    let planes = Planes::<T>::of(&args.inputs[0]);
     let work = windows.outputs() * windows.size[0] * windows.size[1];
     parallel::each(args.threads, out.elements::<T>(), windows.outputs(), work, |i, out| {
         let mut buffer = Vec::new();
@@ -125,6 +129,7 @@ impl Op for AvgPool2d {
     const NAME: &'static str = "avg_pool2d";
     const DOC: &'static str = "Average over windows: `out[n, c, p, q] = 1/|W| · Σ_{(i, j) ∈ W} x[n, c, i, j]`.\n\n\
         x is `[N, C, H, W]` or `[C, H, W]`. Throws a ShapeError where the window is larger than the padded plane.";
+    const CHANNELS_LAST: bool = true;
     const INPUTS: &'static [InputSchema] = &[InputSchema::required("x", "Images, `[N, C, H, W]` or `[C, H, W]`.")];
 
     fn infer(&self, inputs: &[TensorType]) -> Result<OutTypes> {

@@ -2,6 +2,7 @@
 
 use super::AvgPool2d;
 use super::avg_pool2d::{Average, divisor};
+use super::pixels::{self, Pixels};
 use super::windows::{Planes, Windows, planes, with_planes};
 use crate::parallel;
 use fovea_core::device::CpuArgs;
@@ -69,8 +70,11 @@ fn spread_twos<T: Average>(g: &[T], windows: &Windows, out: &mut [T]) {
 }
 
 fn run<T: Average>(args: &mut CpuArgs<'_>, windows: &Windows, include_pad: bool) {
-    let planes = Planes::<T>::of(&args.inputs[0]);
     let Some(out) = &mut args.outputs[0] else { return };
+    if let Some(g) = Pixels::of(&args.inputs[0]).filter(|_| out.layout.is_channels_last()) {
+        return pixels::spread::<T>(g, windows, include_pad, out.elements(), args.threads);
+    }
+    let planes = Planes::<T>::of(&args.inputs[0]);
     let work = windows.inputs() + windows.outputs() * windows.size[0] * windows.size[1];
     parallel::each(args.threads, out.elements::<T>(), windows.inputs(), work, |i, out| {
         let mut buffer = Vec::new();
@@ -87,6 +91,7 @@ impl Op for AvgPool2dBackward {
     const NAME: &'static str = "avg_pool2d_backward";
     const DOC: &'static str = "Gradient of `avg_pool2d`: `out[n, c, i, j] = Σ g[n, c, p, q] / |W|` over the windows W at \
         (p, q) that hold (i, j).";
+    const CHANNELS_LAST: bool = true;
     const INPUTS: &'static [InputSchema] = &[InputSchema::required("g", "Gradient of the averages.")];
 
     fn infer(&self, inputs: &[TensorType]) -> Result<OutTypes> {

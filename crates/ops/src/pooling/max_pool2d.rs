@@ -1,6 +1,7 @@
 //! Maxima over windows.
 
 use super::MaxPool2dBackward;
+use super::pixels::{self, Pixels};
 use super::windows::{Planes, Windows, planes, taps, with_planes};
 use crate::parallel;
 use fovea_core::device::{CpuArgs, Element};
@@ -38,13 +39,13 @@ impl MaxPool2d {
 /// Whether `next` takes the place of `best`: it is larger, or the first NaN.
 #[inline(always)]
 #[allow(clippy::neg_cmp_op_on_partial_ord, clippy::eq_op)]
-fn beats<T: PartialOrd>(next: T, best: T) -> bool {
+pub(super) fn beats<T: PartialOrd>(next: T, best: T) -> bool {
     // Both comparisons are made always, so that loops over this stay free of branches.
     !(next <= best) & (best == best)
 }
 
 /// Float types of the kernel.
-trait Maximum: Element {
+pub(super) trait Maximum: Element {
     const LOWEST: Self;
 }
 impl Maximum for f32 {
@@ -133,8 +134,16 @@ fn pool_twos<T: Element>(plane: &[T], windows: &Windows, out: &mut [T], found: &
 }
 
 fn run<T: Maximum>(args: &mut CpuArgs<'_>, windows: &Windows) {
-    let planes = Planes::<T>::of(&args.inputs[0]);
+    let input = args.inputs[0];
     let [values, found] = args.outputs else { return };
+    if let Some(pixels) =
+        Pixels::of(&input).filter(|_| values.iter().chain(&*found).all(|o| o.layout.is_channels_last()))
+    {
+        let values = values.as_mut().map_or(&mut [] as &mut [T], |o| o.elements());
+        let found = found.as_mut().map_or(&mut [] as &mut [i32], |o| o.elements());
+        return pixels::maxima(pixels, windows, values, found, args.threads);
+    }
+    let planes = Planes::<T>::of(&input);
     let each = windows.outputs();
     let found = found.as_mut().map_or(&mut [] as &mut [i32], |o| o.elements());
     let mut unwanted = Vec::new();
@@ -164,6 +173,7 @@ impl Op for MaxPool2d {
     const DOC: &'static str = "Maximum over windows: `out[n, c, p, q] = max_{(i, j) ∈ W} x[n, c, i, j]`, with the place of \
         each maximum in its plane, `i · W + j`, as second result.\n\n\
         x is `[N, C, H, W]` or `[C, H, W]`. Throws a ShapeError where the window is larger than the padded plane.";
+    const CHANNELS_LAST: bool = true;
     const INPUTS: &'static [InputSchema] = &[InputSchema::required("x", "Images, `[N, C, H, W]` or `[C, H, W]`.")];
 
     fn infer(&self, inputs: &[TensorType]) -> Result<OutTypes> {

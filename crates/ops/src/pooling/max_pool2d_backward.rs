@@ -1,5 +1,6 @@
 //! The gradient of maxima over windows.
 
+use super::pixels::{self, Pixels};
 use super::windows::{Planes, planes, with_planes};
 use crate::indexing::ScatterAdd;
 use crate::movement::Reshape;
@@ -34,10 +35,23 @@ fn flat(shape: Shape) -> Shape {
 }
 
 fn run<T: Element + AddAssign>(args: &mut CpuArgs<'_>, [height, width]: [usize; 2]) -> Result<()> {
-    let (g, found) = (Planes::<T>::of(&args.inputs[0]), Planes::<i32>::of(&args.inputs[1]));
     let shape = args.inputs[0].layout.shape;
-    let windows = shape[shape.rank() - 2] * shape[shape.rank() - 1];
+    let size = [shape[shape.rank() - 2], shape[shape.rank() - 1]];
+    let windows = size[0] * size[1];
     let Some(out) = &mut args.outputs[0] else { return Ok(()) };
+    let outside = |index: i64| {
+        Err(Error::argument(format!("index {index} lies outside a plane of {height}×{width}"))
+            .at("indices")
+            .expected(format!("0 to {}", (height * width).saturating_sub(1)))
+            .received(index.to_string()))
+    };
+    if out.layout.is_channels_last()
+        && let (Some(g), Some(found)) = (Pixels::of(&args.inputs[0]), Pixels::of(&args.inputs[1]))
+    {
+        let wrong = pixels::put_back::<T>(g, found, size, height * width, out.elements(), args.threads);
+        return wrong.map_or(Ok(()), |index| outside(i64::from(index)));
+    }
+    let (g, found) = (Planes::<T>::of(&args.inputs[0]), Planes::<i32>::of(&args.inputs[1]));
     let wrong = AtomicI64::new(i64::MIN);
     parallel::each(args.threads, out.elements::<T>(), height * width, height * width + windows, |i, out| {
         let (mut values, mut places) = (Vec::new(), Vec::new());
@@ -52,10 +66,7 @@ fn run<T: Element + AddAssign>(args: &mut CpuArgs<'_>, [height, width]: [usize; 
     });
     match wrong.into_inner() {
         i64::MIN => Ok(()),
-        index => Err(Error::argument(format!("index {index} lies outside a plane of {height}×{width}"))
-            .at("indices")
-            .expected(format!("0 to {}", (height * width).saturating_sub(1)))
-            .received(index.to_string())),
+        index => outside(index),
     }
 }
 
@@ -63,6 +74,7 @@ impl Op for MaxPool2dBackward {
     const NAME: &'static str = "max_pool2d_backward";
     const DOC: &'static str = "Gradient of `max_pool2d`: `out[n, c, i · W + j] = Σ g[n, c, p, q]` over the windows whose \
         maximum was found at (i, j).";
+    const CHANNELS_LAST: bool = true;
     const INPUTS: &'static [InputSchema] = &[
         InputSchema::required("g", "Gradient of the maxima."),
         InputSchema::required("indices", "Where each maximum was found, i32."),

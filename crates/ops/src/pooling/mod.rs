@@ -4,6 +4,7 @@ mod avg_pool2d;
 mod avg_pool2d_backward;
 mod max_pool2d;
 mod max_pool2d_backward;
+mod pixels;
 mod plain;
 mod windows;
 

@@ -58,7 +58,7 @@ macro_rules! binary {
         }
     )*};
 }
-binary!(and And, eq Eq, le Le, lt Lt, maximum Max, minimum Min, ne Ne, or Or, pow Pow);
+binary!(and And, atan2 Atan2, eq Eq, le Le, lt Lt, maximum Max, minimum Min, ne Ne, or Or, pow Pow);
 
 pub fn ge(a: impl Borrow<Expr>, b: impl Operand) -> Expr {
     let a = a.borrow();
@@ -76,44 +76,6 @@ pub fn select(condition: impl Borrow<Expr>, yes: impl Operand, no: impl Operand)
     condition.borrow().select(&yes.beside(like), &no.beside(like))
 }
 
-/// The logistic function 1 / (1 + e^−x).
-pub fn logistic(x: impl Borrow<Expr>) -> Expr {
-    1.0 / (1.0 + exp(-x.borrow()))
-}
-
-/// The distribution function of the standard normal, ½ (1 + erf(x / √2)).
-pub fn normal_cdf(x: impl Borrow<Expr>) -> Expr {
-    0.5 * (1.0 + erf(x.borrow() * std::f64::consts::FRAC_1_SQRT_2))
-}
-
-/// The density of the standard normal, e^(−x²/2) / √(2π).
-pub fn normal_pdf(x: impl Borrow<Expr>) -> Expr {
-    let x = x.borrow();
-    exp(x * x * -0.5) * (std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::FRAC_1_SQRT_2 * 0.5)
-}
-
-/// `√(2/π) (x + 0.044715 x³)`, the argument of the tanh in the approximate GELU (Hendrycks and Gimpel, 2016).
-pub fn gelu_inner(x: impl Borrow<Expr>) -> Expr {
-    let x = x.borrow();
-    SQRT_2_OVER_PI * (x + GELU_CUBIC * (x * x * x))
-}
-
-/// The derivative of [`gelu_inner`].
-pub fn gelu_inner_slope(x: impl Borrow<Expr>) -> Expr {
-    let x = x.borrow();
-    SQRT_2_OVER_PI * (1.0 + 3.0 * GELU_CUBIC * (x * x))
-}
-
-const SQRT_2_OVER_PI: f64 = std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::FRAC_1_SQRT_2;
-const GELU_CUBIC: f64 = 0.044_715;
-
-/// The derivative of [`gelu_tanh`](super::record::gelu_tanh).
-pub fn gelu_tanh_slope(x: impl Borrow<Expr>) -> Expr {
-    let x = x.borrow();
-    let t = tanh(gelu_inner(x));
-    0.5 * (1.0 + &t) + 0.5 * x * (1.0 - &t * &t) * gelu_inner_slope(x)
-}
-
 /// The part of `g` that goes to `a`, one of two: all of it, half at a tie, none where it `loses`. NaN passes all.
 pub fn share(g: &Expr, a: &Expr, b: &Expr, loses: impl Borrow<Expr>) -> Expr {
     select(eq(a, b), g * 0.5, select(loses, 0.0, g))
@@ -129,8 +91,99 @@ pub fn pow_exponent_slope(a: &Expr, b: &Expr, y: &Expr) -> Expr {
     select(and(eq(a, 0.0), ge(b, 0.0)), 0.0, y * log(a))
 }
 
-/// The derivative of [`hardswish`](super::record::hardswish): (2x + 3) / 6 between −3 and 3, 0 below, 1 above.
-pub fn hardswish_slope(x: &Expr) -> Expr {
-    let inside = (2.0 * x + 3.0) / 6.0;
-    select(le(x, -3.0), 0.0, select(ge(x, 3.0), 1.0, inside))
+pub fn square(x: impl Borrow<Expr>) -> Expr {
+    let x = x.borrow();
+    x * x
+}
+
+/// 2ˣ.
+pub fn exp2(x: &Expr) -> Expr {
+    pow(x.constant(2.0), x)
+}
+
+/// The remainder of a division rounded towards 0: exact, since the remainder of two magnitudes is.
+pub fn fmod(a: &Expr, b: &Expr) -> Expr {
+    let rest = abs(a) % abs(b);
+    select(lt(a, 0.0), -&rest, &rest)
+}
+
+/// The quotient rounded down: of what [`fmod`] leaves, which the divisor divides. Float by 0 is ±∞ or NaN.
+pub fn floor_divide(a: &Expr, b: &Expr) -> Expr {
+    let rest = fmod(a, b);
+    let whole = (a - &rest) / b;
+    let below = and(ne(&rest, 0.0), ne(lt(&rest, 0.0), lt(b, 0.0)));
+    let quotient = select(below, &whole - 1.0, &whole);
+    if a.dtype().is_float() { select(eq(b, 0.0), a / b, round(quotient)) } else { quotient }
+}
+
+/// √(a² + b²) = m √(1 + (n / m)²) with m the larger magnitude; ∞ where either is infinite.
+pub fn hypot(a: &Expr, b: &Expr) -> Expr {
+    let (a, b) = (abs(a), abs(b));
+    let (low, high) = (minimum(&a, &b), maximum(&a, &b));
+    let length = &high * sqrt(1.0 + square(low / &high));
+    let infinite = or(eq(&a, f64::INFINITY), eq(&b, f64::INFINITY));
+    select(infinite, f64::INFINITY, select(eq(&high, 0.0), &high, &length))
+}
+
+/// |a| with the sign of b, which −0 has too.
+pub fn copysign(a: impl Borrow<Expr>, b: &Expr) -> Expr {
+    let a = abs(a);
+    select(or(lt(b, 0.0), lt(1.0 / b, 0.0)), -&a, &a)
+}
+
+/// log(eᵃ + eᵇ) = max(a, b) + log(1 + e^−|a − b|); equal infinities leave themselves.
+pub fn logaddexp(a: &Expr, b: &Expr) -> Expr {
+    select(eq(a, b), a + std::f64::consts::LN_2, maximum(a, b) + log1p(exp(-abs(a - b))))
+}
+
+/// a ln b, 0 where a = 0 and b isn't NaN.
+pub fn xlogy(a: &Expr, b: &Expr) -> Expr {
+    select(and(eq(a, 0.0), eq(b, b)), 0.0, a * log(b))
+}
+
+/// ∂(a ln b)/∂a = ln b, 0 where a = 0 and b ≤ 0.
+pub fn xlogy_slope(a: &Expr, b: &Expr) -> Expr {
+    select(and(eq(a, 0.0), le(b, 0.0)), 0.0, log(b))
+}
+
+/// The linear interpolation from the nearer end, so that both ends are exact.
+pub fn lerp(a: &Expr, b: &Expr, weight: &Expr) -> Expr {
+    select(lt(weight, 0.5), a + weight * (b - a), b - (b - a) * (1.0 - weight))
+}
+
+/// √(1 − x²), the cosine of the angle whose sine is x.
+pub fn cosine_of_sine(x: &Expr) -> Expr {
+    sqrt((1.0 - x) * (1.0 + x))
+}
+
+/// ½ (eˣ − e⁻ˣ) through expm1, which is exact near 0; far out ½ (e^½|x|)², which overflows no sooner than the result.
+pub fn sinh(x: &Expr) -> Expr {
+    let root = exp(abs(x) * 0.5);
+    let far = sign(x) * (0.5 * &root * &root);
+    select(lt(abs(x), 60.0), 0.5 * (expm1(x) - expm1(-x)), far)
+}
+
+/// ½ (eˣ + e⁻ˣ) from r = e^½|x| as ½ r² + ½ / r².
+pub fn cosh(x: &Expr) -> Expr {
+    let root = exp(abs(x) * 0.5);
+    0.5 * &root * &root + 0.5 / &root / &root
+}
+
+/// Where a² would leave f32 behind, and 1 is nothing beside it.
+const LARGE: f64 = 1e9;
+
+/// ± log(1 + a + a² / (1 + √(1 + a²))) with a = |x|, for large ones log 2a.
+pub fn asinh(x: &Expr) -> Expr {
+    let a = abs(x);
+    let square = &a * &a;
+    let near = log1p(&a + &square / (1.0 + sqrt(1.0 + &square)));
+    let y = select(gt(&a, LARGE), log(&a) + std::f64::consts::LN_2, near);
+    select(lt(x, 0.0), -&y, &y)
+}
+
+/// log(1 + t + √t √(t + 2)) with t = x − 1, for large x log 2x.
+pub fn acosh(x: &Expr) -> Expr {
+    let t = x - 1.0;
+    let near = log1p(&t + sqrt(&t) * sqrt(&t + 2.0));
+    select(gt(x, LARGE), log(x) + std::f64::consts::LN_2, near)
 }

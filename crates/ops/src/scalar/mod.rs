@@ -3,6 +3,7 @@
 //! Kernels, WGSL, gradients, TypeScript functions, documentation and tests follow from a line of `table.rs`. Second
 //! derivatives come from the symbolic derivative of the gradient's program.
 
+mod activations;
 mod cast;
 mod clamp;
 mod definition;

@@ -77,6 +77,13 @@ impl ScalarOp {
         saved
     }
 
+    /// Whether a gradient flows to any of these operands, of which at least one is a float.
+    pub fn has_gradient(&self, inputs: &[DType]) -> bool {
+        let typed = self.cache.get(self.def, inputs.iter().copied());
+        !inputs.contains(&DType::F32)
+            || typed.is_ok_and(|t| (0..inputs.len()).any(|i| !matches!(t.gradient(self.def, i), Gradient::Zero)))
+    }
+
     fn typed(&self, inputs: &[TensorType]) -> Result<&Typed> {
         self.cache.get(self.def, inputs.iter().map(|t| t.dtype)).map_err(|refusal| self.refused(refusal, inputs))
     }

@@ -49,8 +49,9 @@ pub fn samples(op: &Arc<ScalarOp>) -> Vec<DynSample> {
 }
 
 fn sample(op: &Arc<ScalarOp>, name: &'static str, inputs: Vec<SampleInput>) -> DynSample {
-    let differentiable = !["floor", "ceil", "round", "trunc", "sign"].contains(&op.def.name)
-        && !matches!(op.def.rule, Rule::Compare | Rule::Logic | Rule::FloatTest);
+    let differentiable = !["floor", "ceil", "round", "trunc", "sign", "floor_divide"].contains(&op.def.name)
+        && !matches!(op.def.rule, Rule::Compare | Rule::Logic | Rule::FloatTest)
+        && op.has_gradient(&inputs.iter().map(|i| i.dtype.unwrap_or(DType::F32)).collect::<Vec<_>>());
     DynSample { name, op: op.clone(), attributes: Vec::new(), inputs, tolerance: None, differentiable }
 }
 

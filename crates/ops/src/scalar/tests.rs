@@ -100,6 +100,7 @@ pub(crate) fn eval(program: &Program, inputs: &[f64]) -> f64 {
             Prim::Div => a(0) / a(1),
             Prim::Rem => a(0) - (a(0) / a(1)).floor() * a(1),
             Prim::Pow => a(0).powf(a(1)),
+            Prim::Atan2 => a(0).atan2(a(1)),
             Prim::Max => a(0).max(a(1)),
             Prim::Min => a(0).min(a(1)),
             Prim::Neg => -a(0),
@@ -107,6 +108,8 @@ pub(crate) fn eval(program: &Program, inputs: &[f64]) -> f64 {
             Prim::Sign if a(0) == 0.0 => 0.0,
             Prim::Sign => a(0).signum(),
             Prim::Floor => a(0).floor(),
+            Prim::Round => a(0).round_ties_even(),
+            Prim::Trunc => a(0).trunc(),
             Prim::Sqrt => a(0).sqrt(),
             Prim::Exp => a(0).exp(),
             Prim::Expm1 => a(0).exp_m1(),
@@ -166,7 +169,7 @@ fn gradient(name: &str, at: &[f64], index: usize) -> f64 {
 
 #[test]
 fn gradients_agree_with_central_differences() {
-    let rounding = ["floor", "ceil", "round", "trunc", "sign"];
+    let rounding = ["floor", "ceil", "round", "trunc", "sign", "floor_divide"];
     for op in all().iter().filter(|op| !rounding.contains(&op.def.name)) {
         let arity = op.def.inputs.len();
         let select = op.def.rule == Rule::Select;

@@ -6,7 +6,7 @@ use fovea_core::attributes::Float;
 use fovea_core::op::{DynOp, TensorType};
 use fovea_core::sample::{Domain, SampleInput};
 use fovea_core::{DType, Shape};
-use fovea_ops::contraction::Matmul;
+use fovea_ops::contraction::{Conv2d, Matmul};
 use fovea_ops::movement::{Concat, Expand, Flip, Pad, Permute, Reshape, Slice};
 use fovea_ops::normalization::{LogSoftmax, Softmax};
 use fovea_ops::reduction::{All, Any, ArgMax, ArgMin, Max, Mean, Min, Prod, Sum, Variance};
@@ -67,12 +67,13 @@ impl Generator<'_> {
     /// A call with attributes and operands made for a live value.
     pub fn adapted(&mut self) {
         let x = self.any();
-        let _ = match self.random.below(20) {
+        let _ = match self.random.below(21) {
             0..=9 => self.scalar(x),
             10..=13 => self.movement(x),
             14..=16 => self.reduction(x),
             17 => self.matmul(x),
             18 => self.softmax(x),
+            19 => self.convolution(x),
             _ => {
                 let dtype = *self.random.pick(&[DType::F32, DType::F32, DType::F64, DType::I32, DType::Bool]);
                 self.on(Cast { dtype }, x)
@@ -240,6 +241,29 @@ impl Generator<'_> {
             None => self.leaf_of(ty.dtype, SampleInput::float(ty.shape)),
         };
         self.call(Arc::new(Matmul {}), &[Source::Value(x.register), Source::Value(other.register)])
+    }
+
+    /// To enough channels for plans to lay the result out channels-last.
+    fn convolution(&mut self, x: Live) -> Option<Live> {
+        let size = x.ty.shape.size();
+        if !x.ty.dtype.is_float() || size == 0 || size * 17 > 100_000 {
+            return None;
+        }
+        let x = if x.ty.shape.rank() == 4 {
+            x
+        } else {
+            let channels = *self.random.pick(&[1, 2, 3, 16]);
+            let width = *self.random.pick(&[1, 2, 4, 17]);
+            let rest = size.is_multiple_of(channels * width).then_some(size / (channels * width))?;
+            self.on(Reshape { shape: [1, channels, rest, width].map(|d| d as i64).to_vec() }, x)?
+        };
+        let kernel = [1 + self.random.below(3), 1 + self.random.below(3)];
+        let padding = kernel.map(|k| k / 2);
+        let stride = [1, 1 + self.random.below(2)];
+        let shape = Shape::from([*self.random.pick(&[5, 12, 17]), x.ty.shape[1], kernel[0], kernel[1]]);
+        let weight = self.leaf_of(x.ty.dtype, SampleInput::float(shape));
+        let op = Conv2d { stride, padding, dilation: [1, 1], groups: 1 };
+        self.call(Arc::new(op), &[Source::Value(x.register), Source::Value(weight.register)])
     }
 
     fn softmax(&mut self, x: Live) -> Option<Live> {

@@ -12,16 +12,17 @@ use std::sync::Arc;
 pub struct Mode {
     pub fusion: bool,
     pub reuse: bool,
+    pub channels_last: bool,
     pub threads: usize,
 }
 
 impl Mode {
-    /// Each op by itself, in memory of its own, on one thread.
-    pub const PLAIN: Mode = Mode { fusion: false, reuse: false, threads: 1 };
+    /// Each op by itself, row-major, in memory of its own, on one thread.
+    pub const PLAIN: Mode = Mode { fusion: false, reuse: false, channels_last: false, threads: 1 };
     /// As programs run normally.
-    pub const FUSED: Mode = Mode { fusion: true, reuse: true, threads: 2 };
+    pub const FUSED: Mode = Mode { fusion: true, reuse: true, channels_last: true, threads: 2 };
     /// Fused, in memory that nothing shares, on one thread.
-    pub const APART: Mode = Mode { fusion: true, reuse: false, threads: 1 };
+    pub const APART: Mode = Mode { fusion: true, reuse: false, channels_last: true, threads: 1 };
 }
 
 /// Where two traces differ first, in words.

@@ -54,7 +54,7 @@ struct Machine {
 /// Runs `program` on `runtime`. The number of threads is the caller's to set.
 pub fn run(program: &Program, runtime: &Arc<dyn Runtime>, mode: Mode) -> Trace {
     let mut session = Session::new(runtime.clone());
-    (session.fusion, session.reuse) = (mode.fusion, mode.reuse);
+    (session.fusion, session.reuse, session.channels_last) = (mode.fusion, mode.reuse, mode.channels_last);
     session.random = (program.seed, 3);
     session.module_depth = u32::from(program.inside);
     let trace = Trace::default();

@@ -177,6 +177,7 @@ fn float(prim: Prim, x: f64, y: f64) -> Number {
             if r != 0.0 && (r < 0.0) != (y < 0.0) { r + y } else { r }
         }
         Prim::Pow => libm::pow(x, y),
+        Prim::Atan2 => libm::atan2(x, y),
         Prim::Max if x.is_nan() || y.is_nan() => f64::NAN,
         Prim::Max => x.max(y),
         Prim::Min if x.is_nan() || y.is_nan() => f64::NAN,
@@ -222,6 +223,8 @@ fn int(prim: Prim, x: i64, y: i64, dtype: DType) -> Number {
         Prim::Add => x.wrapping_add(y),
         Prim::Sub => x.wrapping_sub(y),
         Prim::Mul => x.wrapping_mul(y),
+        Prim::Div if y == 0 => 0,
+        Prim::Div => x.wrapping_div(y),
         Prim::Rem if y == 0 => 0,
         Prim::Rem => {
             let r = x.wrapping_rem(y);

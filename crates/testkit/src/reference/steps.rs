@@ -177,11 +177,11 @@ impl Memory<'_> {
             .collect();
         let mut outputs: Vec<Option<CpuOutput<'_>>> = results
             .iter_mut()
-            .zip(&kernel.output_types)
-            .map(|(words, ty)| {
+            .zip(kernel.output_types.iter().zip(&kernel.output_layouts))
+            .map(|(words, (ty, &layout))| {
                 words.as_mut().map(|words| CpuOutput {
                     dtype: ty.dtype,
-                    layout: Layout::contiguous(ty.shape),
+                    layout,
                     bytes: &mut as_bytes_mut(words)[..ty.bytes()],
                 })
             })

@@ -3,6 +3,7 @@
 mod evaluation;
 mod gradients;
 mod kernels;
+mod layouts;
 mod lifetime;
 mod plans;
 mod recording;

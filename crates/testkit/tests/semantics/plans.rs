@@ -299,3 +299,21 @@ fn s13_numbers_are_read_as_numbers_fused_or_not() {
         }
     }
 }
+
+#[test]
+fn s13_what_only_a_later_loop_reads_is_computed_there() {
+    let mut s = session();
+    s.module_depth = 1;
+    let x = s.leaf(DType::F32, [64, 64], &numbers(MANY)).unwrap();
+    let buffer = s.leaf(DType::F32, [64, 64], &numbers(MANY)).unwrap();
+    // As in an optimizer's step: the decayed moment waits for a gradient that comes late.
+    let kept = s.scale(buffer, 0.9).unwrap();
+    let rows = s.sum_to(x, [64, 1]).unwrap();
+    let gradient = s.apply(Expand { shape: [64, 64].into() }, &[rows]).unwrap();
+    let next = s.add(kept, gradient).unwrap();
+    assert_eq!(s.read(next).unwrap()[0], {
+        let sum: f64 = numbers(MANY)[..64].iter().sum();
+        f64::from((numbers(1)[0] as f32) * 0.9 + sum as f32)
+    });
+    assert_eq!(s.counters.steps, 2, "the reduction, and one loop");
+}

@@ -1,8 +1,7 @@
 //! The body of an op's function: arguments into the scratch array, then one call.
 
-use super::camel;
 use super::signature::{Signature, default_text, is_optional, write_doc};
-use fovea_core::attributes::{AttrKind, AttrSchema};
+use fovea_core::attributes::{AttrKind, AttrSchema, camel};
 use std::fmt::Write as _;
 
 /// Functions of `ts/native/write.ts` that a body may call.

@@ -7,7 +7,7 @@
 mod call;
 mod signature;
 
-use fovea_core::attributes::AttrSchema;
+use fovea_core::attributes::{AttrSchema, camel};
 use fovea_core::dtype::DType;
 use fovea_core::op::{InputSchema, OpDef, TensorType};
 use signature::Signature;
@@ -34,6 +34,13 @@ const METHODS: &[&str] = &[
     "div",
     "pow",
     "remainder",
+    "fmod",
+    "floor_divide",
+    "atan2",
+    "hypot",
+    "copysign",
+    "logaddexp",
+    "xlogy",
     "maximum",
     "minimum",
     "eq",
@@ -44,6 +51,7 @@ const METHODS: &[&str] = &[
     "ge",
     "logical_and",
     "logical_or",
+    "logical_xor",
     "logical_not",
     "neg",
     "abs",
@@ -55,9 +63,21 @@ const METHODS: &[&str] = &[
     "exp",
     "expm1",
     "log",
+    "exp2",
+    "log2",
+    "log10",
     "log1p",
     "sin",
     "cos",
+    "tan",
+    "asin",
+    "acos",
+    "atan",
+    "sinh",
+    "cosh",
+    "asinh",
+    "acosh",
+    "atanh",
     "tanh",
     "sigmoid",
     "relu",
@@ -65,7 +85,17 @@ const METHODS: &[&str] = &[
     "silu",
     "softplus",
     "hardswish",
+    "relu6",
+    "selu",
+    "mish",
+    "softsign",
+    "logsigmoid",
+    "hardsigmoid",
     "erf",
+    "erfc",
+    "logit",
+    "lerp",
+    "frac",
     "floor",
     "ceil",
     "round",
@@ -90,6 +120,7 @@ const METHODS: &[&str] = &[
     "scatter_add",
     "index_select",
     "is_nan",
+    "is_inf",
     "is_finite",
     "variance",
     "any",
@@ -97,23 +128,6 @@ const METHODS: &[&str] = &[
 ];
 
 const HEADER: &str = "// Written by `npm run generate` from the op list; edits are overwritten.\n";
-
-/// `conv2d` for `conv2d`, `logSoftmax` for `log_softmax`.
-pub fn camel(name: &str) -> String {
-    let mut out = String::new();
-    let mut upper = false;
-    for c in name.chars() {
-        match c {
-            '_' if !out.is_empty() => upper = true,
-            c if upper => {
-                out.extend(c.to_uppercase());
-                upper = false;
-            }
-            c => out.push(c),
-        }
-    }
-    out
-}
 
 /// `LogSoftmax` for `log_softmax`.
 fn pascal(name: &str) -> String {

@@ -1,7 +1,7 @@
 //! How an op's function looks from outside: parameters, options and their documentation.
 
-use super::{Described, camel, pascal};
-use fovea_core::attributes::{AttrKind, AttrSchema};
+use super::{Described, pascal};
+use fovea_core::attributes::{AttrKind, AttrSchema, camel};
 use fovea_core::dtype::DType;
 use fovea_core::op::InputSchema;
 use std::fmt::Write as _;

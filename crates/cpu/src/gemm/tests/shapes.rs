@@ -1,5 +1,6 @@
 //! Contractions under test.
 
+use super::super::problem;
 use super::*;
 
 fn index(l: usize) -> Coord {
@@ -253,6 +254,28 @@ fn convolution_backward_to_the_weights() {
         conv.backward_weights().check::<f32>(&mut random);
     }
     convolutions()[3].backward_weights().check::<f64>(&mut random);
+}
+
+#[test]
+fn convolutions_are_seen_as_images() {
+    // Whether positions are rows of the product, in the ways that read boxes of channels-last images.
+    let images = |case: &Case| -> Vec<bool> {
+        let [a, b] = [&case.a, &case.b].map(|shape| match shape[..] {
+            [n, g, c, h, w] => Layout::contiguous(Shape::from([n, h, w, g, c])).permute(&[0, 3, 4, 1, 2]),
+            _ => Layout::contiguous(Shape::new(shape)),
+        });
+        let tile = TileSize { rows: 6, lanes: 8, block: 256, element: 4 };
+        let problems = problem::lower(&case.c, &a, &b).unwrap();
+        let ways = problems.iter().flat_map(|problem| Product::ways(problem, tile).unwrap());
+        ways.filter_map(|way| way.image.map(|image| image.positions_are_rows)).collect()
+    };
+    let [base, strided] = [0, 2].map(|i| convolutions()[i]);
+    for conv in [base, strided] {
+        assert!(images(&conv.forward()).contains(&true));
+        assert!(images(&conv.backward_data()).contains(&true));
+        assert!(images(&conv.backward_weights()).contains(&false));
+    }
+    assert_eq!(images(&matmul(2, 9, 11, 40, false)), []);
 }
 
 #[test]

@@ -59,7 +59,7 @@ fn ragged_lengths() {
 fn every_primitive_and_cast_over_special_values() {
     use Prim::*;
     let unary = [Neg, Abs, Sign, Floor, Ceil, Round, Trunc, Sqrt, Exp, Expm1, Log, Log1p, Sin, Cos, Tanh, Erf, Not];
-    let binary = [Add, Sub, Mul, Div, Rem, Pow, Max, Min, Eq, Ne, Lt, Le, And, Or];
+    let binary = [Add, Sub, Mul, Div, Rem, Pow, Atan2, Max, Min, Eq, Ne, Lt, Le, And, Or];
     for dtype in DType::ALL {
         for prim in unary.into_iter().chain(binary) {
             for scalars in 0..4 {
@@ -197,7 +197,7 @@ fn nests_that_reach_outside_their_slots_are_refused() {
 #[test]
 fn meaningless_programs_are_errors() {
     for (prim, dtype) in
-        [(Prim::Add, DType::Bool), (Prim::Exp, DType::I32), (Prim::And, DType::F32), (Prim::Div, DType::I64)]
+        [(Prim::Add, DType::Bool), (Prim::Exp, DType::I32), (Prim::And, DType::F32), (Prim::Atan2, DType::I64)]
     {
         let random = &mut Random::new(0);
         let p = Program {

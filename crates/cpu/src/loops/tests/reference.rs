@@ -173,6 +173,7 @@ fn apply<const FMA: bool>(instr: &Instr, a: &[Value], position: u64) -> Value {
                 Prim::Mul => x * y,
                 Prim::Div => x / y,
                 Prim::Pow => math::pow::<FMA>(*x, *y),
+                Prim::Atan2 => math::atan2::<FMA>(*x, *y),
                 _ => {
                     let r = x % y;
                     if r != 0.0 && (r < 0.0) != (*y < 0.0) { r + y } else { r }
@@ -186,6 +187,7 @@ fn apply<const FMA: bool>(instr: &Instr, a: &[Value], position: u64) -> Value {
                 Prim::Mul => x * y,
                 Prim::Div => x / y,
                 Prim::Pow => x.powf(*y),
+                Prim::Atan2 => x.atan2(*y),
                 _ => remainder(*x, *y),
             })
         })
@@ -237,6 +239,8 @@ fn integers(prim: Prim, a: &[Value], dtype: DType) -> Value {
         Prim::Mul => x * y,
         Prim::Rem if y == 0 => 0,
         Prim::Rem => ((x % y) + y) % y,
+        Prim::Div if y == 0 => 0,
+        Prim::Div => x / y,
         Prim::Pow => i128::from(math::powi(x as i64, y as i64)),
         Prim::Max => x.max(y),
         Prim::Min => x.min(y),

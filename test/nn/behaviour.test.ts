@@ -18,6 +18,18 @@ describe('dropout', () => {
     expect(Math.abs(y.mean().itemSync() - 1)).toBeLessThan(0.06)
   })
 
+  test('stochasticDepth drops items, or all of them', () => {
+    manualSeed(9)
+    const rows = numbers(F.stochasticDepth(ones([4000, 2]), 0.2))
+    expect(new Set(rows)).toEqual(new Set([0, 1.25]))
+    expect(rows.every((v, i) => v === rows[i - (i % 2)])).toBe(true)
+    // 4,000 draws of deviation 0.5.
+    expect(Math.abs(rows.reduce((a, b) => a + b) / 8000 - 1)).toBeLessThan((5 * 0.5) / Math.sqrt(4000))
+    const whole = Array.from({ length: 50 }, () => numbers(F.stochasticDepth(ones([3]), 0.5, { mode: 'batch' })))
+    expect(whole.every(([a, b, c]) => a === b && b === c)).toBe(true)
+    expect(new Set(whole.flat())).toEqual(new Set([0, 2]))
+  })
+
   test('alphaDropout keeps mean 0 and variance 1', () => {
     manualSeed(6)
     const [mean, deviation] = moments(F.alphaDropout(randn([200_000]), 0.3))
@@ -26,7 +38,7 @@ describe('dropout', () => {
     expect(Math.abs(deviation - 1)).toBeLessThan(0.012)
   })
 
-  test.each([new nn.Dropout(0.5), new nn.Dropout2d(0.5), new nn.AlphaDropout(0.5)])(
+  test.each([new nn.Dropout(0.5), new nn.Dropout2d(0.5), new nn.AlphaDropout(0.5), new nn.StochasticDepth(0.9)])(
     'is off in evaluation (%#)',
     (layer) => {
       const x = randn([2, 3, 4, 4])
@@ -111,6 +123,15 @@ test('arguments that do not fit are refused by name', () => {
   expect(message(() => new nn.ReflectionPad2d(4).forward(x))).toMatch(/padding\[4\] must be a whole number from 0 to 3/)
   expect(message(() => F.conv2d(x, randn([1, 2, 3, 3]), { padding: 'same', stride: 2 }))).toMatch(/stride isn't 1/)
   expect(message(() => F.convTranspose2d(x, randn([3, 1, 2, 2])))).toMatch(/x must be of 3 channels/)
+  const window = randn([2, 1, 2, 2])
+  expect(message(() => F.convTranspose2d(x, window, { stride: 0 }))).toMatch(/stride must be a whole number from 1 on/)
+  expect(message(() => F.convTranspose2d(x, window, { padding: 9 }))).toMatch(
+    /padding must be less than the whole image/,
+  )
+  expect(message(() => new nn.Conv2d(1, 1, [3] as never))).toMatch(
+    /kernel must be a whole number from 1 on, or 2 of them/,
+  )
+  expect(message(() => new nn.ZeroPad2d(-2).forward(x))).toMatch(/padding must be less than the whole image of 4 × 4/)
   expect(message(() => new nn.BatchNorm1d(3).forward(x))).toMatch(/must be \[N, 3\] or \[N, 3, L\], got \[1, 2, 4, 4\]/)
   expect(message(() => new nn.GroupNorm(2, 3))).toMatch(/channels must be a multiple of groups/)
   expect(message(() => new nn.RMSNorm(3).forward(x))).toMatch(/x must be of a shape that ends with \[3\]/)

@@ -55,10 +55,8 @@ export class Conv2d extends Module {
   constructor(inChannels: number, outChannels: number, kernel: Pair, options: Conv2dOptions = {}) {
     super()
     const { stride = 1, padding = 0, paddingMode = 'zeros', dilation = 1, groups = 1, bias = true } = options
-    const [height, width] = pair(kernel)
+    const [height, width] = pair(kernel, 'Conv2d', 'kernel', 1)
     checkGroups('Conv2d', inChannels, outChannels, groups)
-    count(height, 'Conv2d', 'kernel')
-    count(width, 'Conv2d', 'kernel')
     this.stride = stride
     this.padding = padding
     this.paddingMode = checkMode('Conv2d', paddingMode)
@@ -72,9 +70,11 @@ export class Conv2d extends Module {
   forward(x: Tensor): Tensor {
     const { bias, stride, padding, paddingMode, dilation, groups } = this
     if (paddingMode === 'zeros') return conv2d(x, this.weight, { bias, stride, padding, dilation, groups })
-    const [kernel, steps] = [this.weight.shape.slice(2), pair(dilation)]
-    const edges = [0, 1].flatMap((d) => {
-      return padding === 'same' ? samePadding(kernel[d]!, steps[d]!) : [pair(padding)[d]!, pair(padding)[d]!]
+    const kernel = this.weight.shape.slice(2)
+    const steps = pair(dilation, 'Conv2d', 'dilation', 1)
+    const around = padding === 'same' ? null : pair(padding, 'Conv2d', 'padding')
+    const edges = ([0, 1] as const).flatMap((d) => {
+      return around === null ? samePadding(kernel[d]!, steps[d]) : [around[d], around[d]]
     })
     return conv2d(padWith(x, [0, 0, 0, 0, ...edges], paddingMode), this.weight, { bias, stride, dilation, groups })
   }
@@ -147,10 +147,8 @@ export class ConvTranspose2d extends Module {
   constructor(inChannels: number, outChannels: number, kernel: Pair, options: ConvTranspose2dOptions = {}) {
     super()
     const { stride = 1, padding = 0, outputPadding = 0, dilation = 1, groups = 1, bias = true } = options
-    const [height, width] = pair(kernel)
+    const [height, width] = pair(kernel, 'ConvTranspose2d', 'kernel', 1)
     checkGroups('ConvTranspose2d', inChannels, outChannels, groups)
-    count(height, 'ConvTranspose2d', 'kernel')
-    count(width, 'ConvTranspose2d', 'kernel')
     this.stride = stride
     this.padding = padding
     this.outputPadding = outputPadding

@@ -1,7 +1,7 @@
 /** What is dropped in training, as modules. */
 import { refuse } from '../native/errors.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-import { alphaDropout, dropout, dropout2d } from './functional/dropout.ts'
+import { alphaDropout, dropout, dropout2d, stochasticDepth } from './functional/dropout.ts'
 import { Module } from './module.ts'
 
 abstract class Dropping extends Module {
@@ -46,5 +46,19 @@ export class Dropout3d extends Dropping {
 export class AlphaDropout extends Dropping {
   forward(x: Tensor): Tensor {
     return alphaDropout(x, this.p, { training: this.training })
+  }
+}
+
+/** In training: a residual branch [N, ...] dropped with probability `p` for each item, else scaled by 1 / (1 - p). */
+export class StochasticDepth extends Dropping {
+  readonly mode: 'row' | 'batch'
+
+  constructor(p: number, options: { mode?: 'row' | 'batch' } = {}) {
+    super(p)
+    this.mode = options.mode ?? 'row'
+  }
+
+  forward(x: Tensor): Tensor {
+    return stochasticDepth(x, this.p, { mode: this.mode, training: this.training })
   }
 }

@@ -35,7 +35,7 @@ export {
   convTranspose2d,
   type ConvTranspose2dOptions,
 } from './functional/conv.ts'
-export { alphaDropout, dropout, dropout2d, type DropoutOptions } from './functional/dropout.ts'
+export { alphaDropout, dropout, dropout2d, type DropoutOptions, stochasticDepth } from './functional/dropout.ts'
 export { bilinear, embedding, linear } from './functional/linear.ts'
 export {
   type AffineOptions,
@@ -49,7 +49,7 @@ export {
   type RmsNormOptions,
 } from './functional/norm.ts'
 export { type PaddingMode, padWith } from './functional/padding.ts'
-export type { Pair } from './functional/pair.ts'
+export type { Pair, Triple } from './functional/pair.ts'
 export {
   adaptiveAvgPool1d,
   adaptiveAvgPool2d,
@@ -60,12 +60,5 @@ export {
   type MaxPool2dOptions,
 } from './functional/pooling.ts'
 export { interpolate, type InterpolateOptions, pixelShuffle, pixelUnshuffle } from './functional/resize.ts'
-export {
-  avgPool3d,
-  conv3d,
-  type Conv3dOptions,
-  maxPool3d,
-  type Pool3dOptions,
-  type Triple,
-} from './functional/volume.ts'
+export { avgPool3d, conv3d, type Conv3dOptions, maxPool3d, type Pool3dOptions } from './functional/volume.ts'
 export { channelShuffle, fold, unfold, type WindowOptions } from './functional/windows.ts'

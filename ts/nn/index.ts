@@ -15,7 +15,7 @@ export {
   ConvTranspose2d,
   type ConvTranspose2dOptions,
 } from './conv.ts'
-export { AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d } from './dropout.ts'
+export { AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d, StochasticDepth } from './dropout.ts'
 export { Embedding } from './embedding.ts'
 export { foldBatchNorm } from './fold.ts'
 export * as F from './functional.ts'

@@ -36,7 +36,7 @@ abstract class NumberPad2d extends Module {
   }
 
   forward(x: Tensor): Tensor {
-    const inner = cropped(image(this.constructor.name, x), this.edges)
+    const inner = cropped(image(this.constructor.name, x), this.edges, this.constructor.name)
     return pad(inner, [0, 0, 0, 0, ...this.edges.map((e) => Math.max(e, 0))], { value: this.value })
   }
 }

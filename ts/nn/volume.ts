@@ -1,9 +1,9 @@
 /** Convolution and pooling of volumes as modules. */
 import type { Tensor } from '../tensor/tensor.ts'
 import { checkGroups } from './conv.ts'
-import { avgPool3d, conv3d, maxPool3d, type Triple, triple } from './functional/volume.ts'
+import { type Triple, triple } from './functional/pair.ts'
+import { avgPool3d, conv3d, maxPool3d } from './functional/volume.ts'
 import { layerDefaults } from './init.ts'
-import { count } from './linear.ts'
 import { Module } from './module.ts'
 import { type Parameter, unset } from './parameter.ts'
 import type { AvgPoolOptions, PoolOptions } from './pooling.ts'
@@ -38,7 +38,7 @@ export class Conv3d extends Module {
     this.padding = padding
     this.dilation = dilation
     this.groups = groups
-    this.weight = unset(outChannels, inChannels / groups, ...triple(kernel).map((k) => count(k, 'Conv3d', 'kernel')))
+    this.weight = unset(outChannels, inChannels / groups, ...triple(kernel, 'Conv3d', 'kernel', 1))
     this.bias = bias ? unset(outChannels) : null
     layerDefaults(this.weight, this.bias)
   }

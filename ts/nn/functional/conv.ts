@@ -43,8 +43,9 @@ export function samePadding(kernel: number, dilation: number): [before: number, 
 
 /** x with the zeros around it that make the result as large. */
 function keptSize(x: Tensor, weight: Tensor, { stride = 1, dilation = 1 }: Conv2dOptions): Tensor {
-  if (pair(stride).some((s) => s !== 1)) refuse('conv2d', 'padding', "a number where stride isn't 1", 'same')
-  const [down, across] = pair(dilation)
+  if (pair(stride, 'conv2d', 'stride', 1).some((s) => s !== 1))
+    refuse('conv2d', 'padding', "a number where stride isn't 1", 'same')
+  const [down, across] = pair(dilation, 'conv2d', 'dilation', 1)
   const [height, width] = weight.shape.slice(2) as [number, number]
   return ops.pad(x, [0, 0, 0, 0, ...samePadding(height, down), ...samePadding(width, across)])
 }
@@ -97,25 +98,26 @@ export interface ConvTranspose2dOptions {
  */
 export function convTranspose2d(x: Tensor, weight: Tensor, options: ConvTranspose2dOptions = {}): Tensor {
   const op = 'convTranspose2d'
-  const { bias, dilation = 1, groups = 1 } = options
+  const { bias, groups = 1 } = options
   if (!isTensor(x) || x.rank !== 4) refuse(op, 'x', 'a Tensor of shape [N, C, H, W]', x)
   if (!isTensor(weight) || weight.rank !== 4) refuse(op, 'weight', 'a Tensor of shape [C, K / groups, h, w]', weight)
   const [channels, outs, ...kernel] = weight.shape as [number, number, number, number]
   if (x.shape[1] !== channels) refuse(op, 'x', `of ${channels} channels, those of weight`, x)
-  const [stride, padding, after, steps] = [
-    options.stride ?? 1,
-    options.padding ?? 0,
-    options.outputPadding ?? 0,
-    dilation,
-  ].map(pair) as [number, number][]
+  if (!Number.isSafeInteger(groups) || groups < 1 || channels % groups !== 0) {
+    refuse(op, 'groups', `a divisor of the ${channels} channels`, groups)
+  }
+  const stride = pair(options.stride ?? 1, op, 'stride', 1)
+  const padding = pair(options.padding ?? 0, op, 'padding')
+  const after = pair(options.outputPadding ?? 0, op, 'outputPadding')
+  const dilation = pair(options.dilation ?? 1, op, 'dilation', 1)
   // Windows: [C, K / groups, h, w] to [K, C / groups, h, w], turned round.
   const parts = ops.reshape(weight, [groups, channels / groups, outs, ...kernel])
   const windows = ops.reshape(ops.permute(parts, [0, 2, 1, 3, 4]), [groups * outs, channels / groups, ...kernel])
-  const edges = [0, 1].flatMap((d) => {
-    const reach = steps![d]! * (kernel[d]! - 1) - padding![d]!
-    return [reach, reach + after![d]!]
+  const edges = ([0, 1] as const).flatMap((d) => {
+    const reach = dilation[d] * (kernel[d]! - 1) - padding[d]
+    return [reach, reach + after[d]]
   })
-  const apart = ops.pad(cropped(spread(x, stride!), edges), [0, 0, 0, 0, ...edges.map((e) => Math.max(e, 0))])
+  const apart = ops.pad(cropped(spread(x, stride), edges, op), [0, 0, 0, 0, ...edges.map((e) => Math.max(e, 0))])
   return conv2d(apart, ops.flip(windows, [2, 3]), { bias, dilation, groups })
 }
 
@@ -160,9 +162,11 @@ function spread(x: Tensor, [down, across]: readonly [number, number]): Tensor {
 }
 
 /** x [N, C, H, W] without the rows and columns by which `edges` (top, bottom, left, right) is negative. */
-export function cropped(x: Tensor, edges: readonly number[]): Tensor {
+export function cropped(x: Tensor, edges: readonly number[], op: string): Tensor {
   const [top, bottom, left, right] = edges.map((e) => Math.max(-e, 0)) as [number, number, number, number]
   if (top + bottom + left + right === 0) return x
   const [n, c, h, w] = x.shape as [number, number, number, number]
-  return ops.slice(x, [0, 0, top, left], [n, c, h - top - bottom, w - left - right], [1, 1, 1, 1])
+  const [rows, columns] = [h - top - bottom, w - left - right]
+  if (rows < 1 || columns < 1) refuse(op, 'padding', `less than the whole image of ${h} × ${w}`, edges)
+  return ops.slice(x, [0, 0, top, left], [n, c, rows, columns], [1, 1, 1, 1])
 }

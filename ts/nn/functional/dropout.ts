@@ -32,6 +32,24 @@ export function dropout2d(x: Tensor, p = 0.5, options: DropoutOptions = {}): Ten
   return ops.mul(x, ops.dropout(channels, p))
 }
 
+/**
+ * A residual branch x [N, ...] dropped with probability `p`, for each item (row) or for all together (batch), or scaled
+ * by 1 / (1 - p). Huang et al. 2016, "Deep Networks with Stochastic Depth", https://arxiv.org/abs/1603.09382
+ */
+export function stochasticDepth(
+  x: Tensor,
+  p: number,
+  options: DropoutOptions & { mode?: 'row' | 'batch' | undefined } = {},
+): Tensor {
+  const { mode = 'row', training = true } = options
+  checkProbability('stochasticDepth', p)
+  if (mode !== 'row' && mode !== 'batch') refuse('stochasticDepth', 'mode', 'row or batch', mode)
+  if (!isTensor(x) || x.rank < 1) refuse('stochasticDepth', 'x', 'a Tensor of shape [N, ...]', x)
+  if (!training || p === 0) return x
+  const items = x.shape.map((n, i) => (i === 0 && mode === 'row' ? n : 1))
+  return ops.mul(x, ops.dropout(ones(items, { dtype: x.dtype, device: x.device }), p))
+}
+
 /** What SELU tends to far below 0: -λα. */
 const SELU_FLOOR = -1.0507009873554805 * 1.6732632423543772
 

@@ -71,8 +71,9 @@ export function interpolate(x: Tensor, options: InterpolateOptions): Tensor {
   if ((size === null) === (scaleFactor === null)) refuse(op, 'size', 'given where scaleFactor is not', size)
   if (mode !== 'nearest' && mode !== 'bilinear') refuse(op, 'mode', 'nearest or bilinear', mode)
   const from = x.shape.slice(2) as [number, number]
-  const factors = scaleFactor === null ? null : pair(scaleFactor)
-  const to = factors ? from.map((n, i) => Math.floor(n * factors[i]!)) : pair(size!)
+  const factors =
+    scaleFactor === null ? null : typeof scaleFactor === 'number' ? [scaleFactor, scaleFactor] : scaleFactor
+  const to = factors ? from.map((n, i) => Math.floor(n * factors[i]!)) : pair(size!, op, 'size', 1)
   for (const n of to) if (!Number.isSafeInteger(n) || n < 1) refuse(op, 'size', 'whole numbers from 1 on', n)
   // As PyTorch, a given factor also says where pixels lie, even where the size was rounded.
   const steps = from.map((n, i) => (factors ? 1 / factors[i]! : n / to[i]!))

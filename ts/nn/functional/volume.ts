@@ -4,14 +4,7 @@ import { refuse } from '../../native/errors.ts'
 import { isTensor } from '../../native/record.ts'
 import type { Tensor } from '../../tensor/tensor.ts'
 import { conv2d } from './conv.ts'
-
-/** One number for depth, height and width, or one for each. */
-export type Triple = number | readonly [depth: number, height: number, width: number]
-
-/** Depth, height and width. */
-export function triple(value: Triple): [depth: number, height: number, width: number] {
-  return typeof value === 'number' ? [value, value, value] : [value[0], value[1], value[2]]
-}
+import { type Triple, triple } from './pair.ts'
 
 function volume(op: string, x: Tensor): [n: number, c: number, d: number, h: number, w: number] {
   if (!isTensor(x) || x.rank !== 5) refuse(op, 'x', 'a Tensor of shape [N, C, D, H, W]', x)
@@ -41,9 +34,9 @@ export function conv3d(x: Tensor, weight: Tensor, options: Conv3dOptions = {}): 
     refuse('conv3d', 'weight', 'a Tensor of shape [K, C / groups, d, h, w]', weight)
   }
   const [outs, inside, taps, ...kernel] = weight.shape as unknown as [number, number, number, number, number]
-  const [stride, padding, dilation] = [options.stride ?? 1, options.padding ?? 0, options.dilation ?? 1].map(
-    triple,
-  ) as [[number, number, number], [number, number, number], [number, number, number]]
+  const stride = triple(options.stride ?? 1, 'conv3d', 'stride', 1)
+  const padding = triple(options.padding ?? 0, 'conv3d', 'padding')
+  const dilation = triple(options.dilation ?? 1, 'conv3d', 'dilation', 1)
   const slices = Math.floor((depth + 2 * padding[0] - dilation[0] * (taps - 1) - 1) / stride[0]) + 1
   if (slices < 1) refuse('conv3d', 'weight', `no deeper than the padded volume (${depth + 2 * padding[0]})`, weight)
   const ends = [padding[0], padding[0]]
@@ -81,9 +74,9 @@ type Pool = (
 /** `pool` over height and width, then over depth. */
 function pooled(op: string, x: Tensor, size: Triple, options: Pool3dOptions, pool: Pool): Tensor {
   const [n, c, depth, h, w] = volume(op, x)
-  const [d, ...window] = triple(size)
-  const [down, ...stride] = triple(options.stride ?? size)
-  const [ends, ...padding] = triple(options.padding ?? 0)
+  const [d, ...window] = triple(size, op, 'size', 1)
+  const [down, ...stride] = triple(options.stride ?? size, op, 'stride', 1)
+  const [ends, ...padding] = triple(options.padding ?? 0, op, 'padding')
   const flat = pool(ops.reshape(x, [n, c * depth, h, w]), window, { stride, padding })
   const [rows, columns] = flat.shape.slice(2) as [number, number]
   const deep = ops.reshape(flat, [n, c, depth, rows * columns])

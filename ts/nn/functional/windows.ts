@@ -27,23 +27,22 @@ function picks(channels: number, [height, width]: [number, number], like: Tensor
 export function unfold(x: Tensor, size: Pair, options: WindowOptions = {}): Tensor {
   if (!isTensor(x) || x.rank !== 4) refuse('unfold', 'x', 'a Tensor of shape [N, C, H, W]', x)
   const channels = x.shape[1]!
-  return conv2d(x, picks(channels, pair(size), x), { ...options, groups: channels }).flatten(2)
+  return conv2d(x, picks(channels, pair(size, 'unfold', 'size', 1), x), { ...options, groups: channels }).flatten(2)
 }
 
 /** The sum of windows [N, C h w, count] put back where {@link unfold} took them from: [N, C, ...outputSize]. */
 export function fold(x: Tensor, outputSize: Pair, size: Pair, options: WindowOptions = {}): Tensor {
   const op = 'fold'
   if (!isTensor(x) || x.rank !== 3) refuse(op, 'x', 'a Tensor of shape [N, C h w, count]', x)
-  const window = pair(size)
+  const window = pair(size, op, 'size', 1)
   const [n, rows, count] = x.shape as [number, number, number]
   const channels = rows / (window[0] * window[1])
   if (!Number.isInteger(channels)) refuse(op, 'x', `of rows in a multiple of the window's ${window.join(' × ')}`, x)
-  const [stride, padding, dilation] = [options.stride ?? 1, options.padding ?? 0, options.dilation ?? 1].map(pair) as [
-    [number, number],
-    [number, number],
-    [number, number],
-  ]
-  const reach = (d: 0 | 1) => pair(outputSize)[d] + 2 * padding[d] - dilation[d] * (window[d] - 1) - 1
+  const stride = pair(options.stride ?? 1, op, 'stride', 1)
+  const padding = pair(options.padding ?? 0, op, 'padding')
+  const dilation = pair(options.dilation ?? 1, op, 'dilation', 1)
+  const whole = pair(outputSize, op, 'outputSize', 1)
+  const reach = (d: 0 | 1) => whole[d] + 2 * padding[d] - dilation[d] * (window[d] - 1) - 1
   const places = ([0, 1] as const).map((d) => Math.floor(reach(d) / stride[d]) + 1) as [number, number]
   if (places[0] * places[1] !== count) refuse(op, 'x', `of ${places.join(' × ')} windows for this outputSize`, x)
   // What the stride doesn't reach.

@@ -79,6 +79,12 @@ describe('limits', () => {
     expect(numbers(a.grad!).every(Number.isFinite)).toBe(true)
   })
 
+  test('normalize gives vectors of length 1, and leaves zeros where they are', () => {
+    const y = numbers(F.normalize(tensor([[3, 4], [0, 0]]))) // prettier-ignore
+    ;[0.6, 0.8, 0, 0].forEach((v, i) => expect(y[i]).toBeCloseTo(v, 6))
+    expect(numbers(F.normalize(tensor([3, 4]), { dim: 0, eps: 10 }))).toEqual([Math.fround(0.3), Math.fround(0.4)])
+  })
+
   test('what does not fit is refused by name', () => {
     const message = (work: () => unknown) => failure(work).message
     const [x, t] = [tensor([[1, 2]]), tensor([0], { dtype: 'i32' })]
@@ -88,6 +94,7 @@ describe('limits', () => {
       /target must be class indices, i32 or i64 \[1\], got f32/,
     )
     expect(message(() => F.multiMarginLoss(x, t, { p: 3 as 1 }))).toMatch(/p must be 1 or 2/)
+    expect(message(() => F.crossEntropy(x, x, { labelSmoothing: 2 }))).toMatch(/labelSmoothing must be a number from 0/)
     expect(message(() => F.crossEntropy(x, tensor([[1, 0, 0]])))).toMatch(/must have the logits' shape/)
     expect(message(() => F.klDiv(x, x, { reduction: 'all' as 'sum' }))).toMatch(/reduction must be mean, sum or none/)
   })

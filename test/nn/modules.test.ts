@@ -1,7 +1,9 @@
-/** What modules, optimizers and starting values do beyond their formulas. */
+/** What modules do beyond their formulas. */
+import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
-import { F, manualSeed, nn, optim, ones, randn, tensor, withSeed, zeros, type Tensor } from 'fovea'
+import { F, nn, optim, ones, randn, tensor, withSeed, type Tensor } from 'fovea'
 import { convNet, numbers, sameBits } from '../engine.ts'
+import { expectClose } from '../reference/fixtures.ts'
 
 describe('state dicts', () => {
   test('keys are those of PyTorch, buffers included', () => {
@@ -147,49 +149,114 @@ describe('modes', () => {
   })
 })
 
-describe('starting values', () => {
-  const weight = () => new nn.Parameter(zeros([64, 32, 3, 3]))
-  const [fanIn, fanOut] = [32 * 9, 64 * 9]
-  const spread = (x: Tensor) => {
-    const values = numbers(x)
-    const mean = values.reduce((a, b) => a + b) / values.length
-    const deviation = Math.sqrt(values.reduce((a, b) => a + (b - mean) ** 2, 0) / values.length)
-    return { mean, deviation, most: values.reduce((a, b) => Math.max(a, Math.abs(b)), 0) }
-  }
-  const { init } = nn
-  const cases: [string, (p: nn.Parameter) => nn.Parameter, number][] = [
-    ['kaimingUniform', (p) => init.kaimingUniform(p, { nonlinearity: 'relu' }), Math.sqrt(2 / fanIn)],
-    ['kaimingNormal', (p) => init.kaimingNormal(p, { mode: 'fanOut', nonlinearity: 'relu' }), Math.sqrt(2 / fanOut)],
-    ['xavierUniform', (p) => init.xavierUniform(p), Math.sqrt(2 / (fanIn + fanOut))],
-    ['xavierNormal', (p) => init.xavierNormal(p, { gain: 2 }), 2 * Math.sqrt(2 / (fanIn + fanOut))],
-    ['normal', (p) => init.normal(p, 0, 0.02), 0.02],
-  ]
-  test.each(cases)('%s has the standard deviation of its paper', (name, set, expected) => {
-    manualSeed(1)
-    const { mean, deviation, most } = spread(set(weight()))
-    // 18,432 draws: the deviation of the mean is deviation / 136, that of the deviation below deviation / 190.
-    expect(Math.abs(mean)).toBeLessThan((5 * expected) / 136)
-    expect(Math.abs(deviation / expected - 1)).toBeLessThan(5 / 190)
-    expect(most / expected).toBeLessThan(name.endsWith('Uniform') ? Math.sqrt(3) * 1.0001 : 6)
-  })
+describe('summaries', () => {
+  class Model extends nn.Module {
+    stem = new nn.Linear(2, 4)
+    blocks = [new nn.Sequential(new nn.Linear(4, 4), new nn.ReLU())]
+    rnn = new nn.LSTM(4, 3)
 
-  test('linear and convolution layers start within 1 / √fanIn, as in PyTorch', () => {
-    manualSeed(1)
-    for (const [layer, fan] of [
-      [new nn.Linear(100, 50), 100],
-      [new nn.Conv2d(8, 16, 3), 72],
-    ] as const) {
-      for (const p of layer.parameters()) {
-        expect(spread(p).most).toBeLessThanOrEqual(1 / Math.sqrt(fan))
-        expect(spread(p).most).toBeGreaterThan(0.8 / Math.sqrt(fan))
-      }
+    forward(x: Tensor): Tensor {
+      return this.rnn.forward(this.blocks[0]!.forward(this.stem.forward(x)))[0]
     }
+  }
+
+  test('parts are named within what holds them', () => {
+    const model = new Model()
+    model.stem.freeze()
+    expect(model.summary([1, 5, 2]).toString().split('\n')).toEqual([
+      'layer                  output     parameters',
+      'Model                  [1, 5, 3]',
+      '  stem Linear          [1, 5, 4]          12',
+      '  blocks.0 Sequential  [1, 5, 4]',
+      '    0 Linear           [1, 5, 4]          20',
+      '    1 ReLU             [1, 5, 4]',
+      '  rnn LSTM             [1, 5, 3]         108',
+      '140 parameters, 12 of them frozen',
+    ])
   })
 
-  test('the same seed gives the same model', () => {
-    const make = () => withSeed(3, () => convNet().parameters().flatMap(numbers))
-    expect(make()).toEqual(make())
+  test('printed, a module shows its parts', () => {
+    expect(inspect(new nn.Sequential(new nn.Linear(2, 1), new nn.ReLU()))).toBe(
+      ['layer       parameters', 'Sequential', '  0 Linear           3', '  1 ReLU', '3 parameters'].join('\n'),
+    )
   })
+
+  test('integers, several inputs and other dtypes', () => {
+    const table = new nn.Sequential(new nn.Embedding(9, 4), new nn.Flatten())
+    expect(table.summary([2, 3], { dtype: 'i32' }).rows[0]!.output).toEqual([2, 12])
+    expect(new nn.Bilinear(2, 3, 4).summary([[5, 2], [5, 3]]).rows[0]!.output).toEqual([5, 4]) // prettier-ignore
+    expect(new nn.Linear(2, 1).to('f64').summary([1, 2]).rows[0]!.output).toEqual([1, 1])
+  })
+})
+
+describe('foldBatchNorm', () => {
+  class Block extends nn.Module {
+    conv1 = new nn.Conv2d(2, 4, 3, { padding: 1, bias: false })
+    bn1 = new nn.BatchNorm2d(4)
+    conv2 = new nn.Conv2d(4, 4, 3, { padding: 1 })
+    bn2 = new nn.BatchNorm2d(4, { affine: false })
+    // Read by the addition as well as by the norm: what a module gives to other modules must stay.
+    shared = new nn.Conv2d(2, 4, 1)
+    bn3 = new nn.BatchNorm2d(4)
+    relu = new nn.ReLU()
+
+    forward(x: Tensor): Tensor {
+      const side = this.shared.forward(x)
+      const y = this.relu.forward(this.bn1.forward(this.conv1.forward(x)))
+      return this.bn2.forward(this.conv2.forward(y)).add(this.bn3.forward(side)).add(this.relu.forward(side))
+    }
+  }
+
+  /** A model that has seen some batches, in evaluation. */
+  function seasoned<M extends nn.Module>(model: M, ...shape: number[]): M {
+    for (const p of model.parameters()) nn.init.normal(p)
+    for (let i = 0; i < 3; i++) model.forward(randn(shape).mul(2).add(1))
+    return model.eval()
+  }
+
+  test('outputs are equal, and what others read stays', () => {
+    const model = seasoned(new Block(), 4, 2, 5, 5)
+    const x = randn([2, 2, 5, 5])
+    const y = model.forward(x)
+    const before = { shape: [...y.shape], data: numbers(y) }
+    expect(nn.foldBatchNorm(model, [1, 2, 5, 5])).toBe(model)
+    expectClose(model.forward(x), before, 'the output')
+    const kinds = [model.bn1, model.bn2, model.bn3].map((m) => m.constructor.name)
+    expect(kinds).toEqual(['Identity', 'Identity', 'BatchNorm2d'])
+    expect(model.conv1.bias).not.toBeNull()
+  })
+
+  test('in a Sequential, with linear layers and convolutions of sequences', () => {
+    const model = new nn.Sequential({
+      conv: new nn.Conv1d(2, 3, 3),
+      bn1: new nn.BatchNorm1d(3),
+      flatten: new nn.Flatten(),
+      fc: new nn.Linear(9, 4),
+      bn2: new nn.BatchNorm1d(4),
+    })
+    seasoned(model, 6, 2, 5)
+    const x = randn([3, 2, 5])
+    const y = model.forward(x)
+    const before = { shape: [...y.shape], data: numbers(y) }
+    nn.foldBatchNorm(model, [3, 2, 5])
+    expectClose(model.forward(x), before, 'the output')
+    expect(Object.keys(model.stateDict())).toEqual(['conv.weight', 'conv.bias', 'fc.weight', 'fc.bias'])
+  })
+})
+
+test('weightNorm and spectralNorm refuse what has no weight', () => {
+  expect(() => nn.weightNorm(new nn.ReLU() as never)).toThrow(/module must be a module with a weight/)
+  expect(() => nn.weightNorm(new nn.Linear(2, 1), { dim: 2 })).toThrow(/dim must be null or an integer from 0 to 1/)
+  expect(() => nn.spectralNorm(new nn.Linear(2, 1), { nPowerIterations: 0 })).toThrow(/nPowerIterations/)
+})
+
+test('spectralNorm brings the largest singular value to 1', () => {
+  const layer = nn.spectralNorm(new nn.Linear(3, 2, { bias: false }), { nPowerIterations: 30 })
+  layer.forward(ones([1, 3]))
+  const [a, b, c, d] = numbers(layer.weight.matmul(layer.weight.transpose(0, 1)))
+  // The larger eigenvalue of W Wᵀ, 2 by 2.
+  const largest = (a! + d!) / 2 + Math.sqrt(((a! - d!) / 2) ** 2 + b! * c!)
+  expect(largest).toBeCloseTo(1, 4)
 })
 
 test('embedding: the padding row starts as zeros and stays so', async () => {

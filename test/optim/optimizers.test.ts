@@ -1,6 +1,6 @@
 /** Optimizers against PyTorch and timm; the cases are those of test/reference/optim.py. */
 import { describe, expect, test } from 'vitest'
-import { F, nn, ones, optim, tensor, zeros } from 'fovea'
+import { F, nn, ones, optim, tensor, zeros, type Tensor } from 'fovea'
 import { convNet, counted, failure, numbers } from '../engine.ts'
 import { expectClose, given, optimFixtures as fixtures, type OptimizerCase } from '../reference/fixtures.ts'
 
@@ -181,6 +181,27 @@ describe('what optimizers do beyond their formulas', () => {
     expect(numbers(p)).toEqual([0.95, 1.95])
   })
 
+  test('moments follow a model that is given another dtype', async () => {
+    const model = new nn.Linear(2, 1)
+    const optimizer = new optim.Adam(model, { lr: 0.1 })
+    const step = (dtype: 'f32' | 'f64') => {
+      optimizer.zeroGrad()
+      model
+        .forward(ones([1, 2], { dtype }))
+        .sum()
+        .backward()
+      return optimizer.step()
+    }
+    await step('f32')
+    const before = numbers(optimizer.stateDict().state[0]!['exp_avg'] as Tensor)
+    model.to('f64')
+    await step('f64')
+    const after = optimizer.stateDict().state[0]!['exp_avg'] as Tensor
+    expect(after.dtype).toBe('f64')
+    // The same gradient of 1 again: m = 0.9 m + 0.1.
+    numbers(after).forEach((m, i) => expect(m).toBeCloseTo(0.9 * before[i]! + 0.1, 6))
+  })
+
   test('a group can be added, and a parameter only once', async () => {
     const [a, b] = [new nn.Parameter([1]), new nn.Parameter([1])]
     const optimizer = new optim.SGD([a], { lr: 0.5 })
@@ -275,4 +296,22 @@ test('a parameter of zeros is moved by LAMB and LARS without a trust ratio', asy
     await optimizer.step()
     expect(numbers(p).every((v) => Number.isFinite(v) && v !== 0)).toBe(true)
   }
+})
+
+test.each([
+  ['SGD', { momentum: 0.9, weightDecay: 0.1, nesterov: true }],
+  ['Adam', { amsgrad: true }],
+  ['AdamW', {}],
+  ['Adagrad', { weightDecay: 0.1 }],
+  ['RMSprop', { centered: true, momentum: 0.9 }],
+])('%s updates a parameter and its moments in one pass', async (name, options) => {
+  const p = new nn.Parameter([1, 2, 3])
+  const optimizer = made(name, [p], options)
+  const gradient = tensor([1, -1, 0.5])
+  const step = () => {
+    p.grad = gradient
+    return optimizer.step()
+  }
+  await step()
+  expect((await counted(step)).kernels).toBe(1)
 })

@@ -6,19 +6,26 @@ import { expect } from 'vitest'
 export interface Stored {
   shape: number[]
   data: number[]
+  dtype?: 'bool'
 }
 
 export interface LayerCase {
   module: string
   args: unknown[]
+  /** What the module is given to first, and its options. */
+  wrap: [name: string, options: object] | null
   mode: 'train' | 'eval'
   before: Record<string, Stored>
-  input: Stored
-  integers: boolean
-  output: Stored
-  inputGradient: Stored | null
+  inputs: Stored[]
+  integers: boolean[]
+  /** The arguments of the call: inputs by their position, or several of them as one. */
+  arguments: (number | number[])[]
+  options: Record<string, unknown> | null
+  outputs: Stored[]
+  inputGradients: (Stored | null)[]
   gradients: Record<string, Stored>
-  after: Record<string, Stored>
+  /** The state after the call; null where nothing changed. */
+  after: Record<string, Stored> | null
 }
 
 export interface LossCase {
@@ -57,6 +64,11 @@ export interface Fixtures {
   layers: LayerCase[]
 }
 
+export interface SequenceFixtures extends Fixtures {
+  /** Scaled dot-product attention. */
+  products: { inputs: Stored[]; options: Record<string, unknown>; output: Stored; gradients: Stored[] }[]
+}
+
 export interface LossFixtures {
   torch: string
   torchvision: string
@@ -76,6 +88,7 @@ const load = <T>(name: string) => JSON.parse(readFileSync(new URL(name, import.m
 
 export const fixtures = load<Fixtures>('nn.json')
 export const lossFixtures = load<LossFixtures>('losses.json')
+export const sequenceFixtures = load<SequenceFixtures>('sequence.json')
 export const optimFixtures = load<OptimFixtures>('optim.json')
 
 /** A stored tensor as a leaf. */

@@ -116,6 +116,9 @@ def losses():
     add(*logistic, [scores, targets])
     options = {"weight": torch.rand(3, 4), "pos_weight": torch.rand(4) + 0.5}
     add(*logistic, [scores, targets], options, still=(1,))
+    several = ("multiLabelSoftMarginLoss", "MultiLabelSoftMarginLoss", F.multilabel_soft_margin_loss)
+    add(*several, [scores, targets], still=(1,))
+    add(*several, [scores, targets], {"weight": torch.rand(4)}, still=(1,))
     sigmoid = torchvision.ops.sigmoid_focal_loss
     add("sigmoidFocalLoss", None, sigmoid, [scores, targets], still=(1,))
     add("sigmoidFocalLoss", None, sigmoid, [scores, targets], {"alpha": -1, "gamma": 0.5}, still=(1,))
@@ -142,8 +145,8 @@ def losses():
     add("cosineSimilarity", "CosineSimilarity", similarity, [a, b], reductions=["none"])
     add("cosineSimilarity", "CosineSimilarity", similarity, [a, b], {"dim": 0, "eps": 0.1}, reductions=["none"])
     distance = lambda x, y, reduction, **k: F.pairwise_distance(x, y, **k)
-    add("pairwiseDistance", None, distance, [a, b], reductions=["none"])
-    add("pairwiseDistance", None, distance, [a, b], {"p": float("inf"), "eps": 0.1}, reductions=["none"])
+    add("pairwiseDistance", "PairwiseDistance", distance, [a, b], reductions=["none"])
+    add("pairwiseDistance", "PairwiseDistance", distance, [a, b], {"p": float("inf"), "eps": 0.1}, reductions=["none"])
     return cases
 
 

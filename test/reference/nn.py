@@ -8,88 +8,179 @@ Running the tests needs only the JSON file.
 import torch
 from torch import nn
 
-from stored import array, state, write
+from stored import layer, made, snake, write
 
 SEED = 20260101
 
 
-def layer(name, args, module, inputs, mode="train"):
-    """One call of `module`: what it gives, the gradients of the sum of its cubes, and its state before and after."""
-    module.train(mode == "train")
-    before = state(module)
-    floats = inputs.dtype.is_floating_point
-    x = inputs.clone().requires_grad_(floats)
-    y = module(x)
-    (y * y * y).sum().backward() if y.requires_grad else None
-    return {
-        "module": name,
-        "args": args,
-        "mode": mode,
-        "before": before,
-        "input": array(inputs),
-        "integers": not floats,
-        "output": array(y),
-        "inputGradient": array(x.grad) if floats else None,
-        "gradients": {k: array(p.grad) for k, p in module.named_parameters() if p.grad is not None},
-        "after": state(module),
-    }
-
-
-def layers():
-    images = lambda *shape: torch.randn(*shape)
-    cases = [
-        layer("Linear", [5, 3], nn.Linear(5, 3), images(4, 5)),
-        layer("Linear", [5, 3, {"bias": False}], nn.Linear(5, 3, bias=False), images(2, 3, 5)),
-        layer("Conv2d", [2, 3, 3], nn.Conv2d(2, 3, 3), images(2, 2, 5, 6)),
-        layer(
-            "Conv2d",
-            [2, 4, [3, 2], {"stride": [2, 1], "padding": [1, 2], "bias": False}],
-            nn.Conv2d(2, 4, (3, 2), stride=(2, 1), padding=(1, 2), bias=False),
-            images(2, 2, 6, 5),
-        ),
-        layer(
-            "Conv2d",
-            [4, 6, 3, {"padding": 2, "dilation": 2, "groups": 2}],
-            nn.Conv2d(4, 6, 3, padding=2, dilation=2, groups=2),
-            images(1, 4, 6, 6),
-        ),
-        layer("MaxPool2d", [2], nn.MaxPool2d(2), images(2, 2, 5, 4)),
-        layer(
-            "MaxPool2d", [3, {"stride": 2, "padding": 1}], nn.MaxPool2d(3, stride=2, padding=1), images(1, 2, 6, 7)
-        ),
-        layer("AvgPool2d", [2], nn.AvgPool2d(2), images(2, 2, 4, 6)),
-        layer(
-            "AvgPool2d", [3, {"stride": 2, "padding": 1}], nn.AvgPool2d(3, stride=2, padding=1), images(1, 2, 6, 7)
-        ),
-        layer("AdaptiveAvgPool2d", [1], nn.AdaptiveAvgPool2d(1), images(2, 3, 4, 5)),
-        layer("ReLU", [], nn.ReLU(), images(3, 4)),
-        layer("GELU", [], nn.GELU(), images(3, 4)),
-        layer("Tanh", [], nn.Tanh(), images(3, 4)),
-        layer("Sigmoid", [], nn.Sigmoid(), images(3, 4)),
-        layer("Hardswish", [], nn.Hardswish(), torch.linspace(-4.5, 4.5, 12).reshape(3, 4)),
-        layer("Identity", [], nn.Identity(), images(3, 4)),
-        layer("Flatten", [], nn.Flatten(), images(2, 3, 2, 2)),
-        layer("Flatten", [2], nn.Flatten(2), images(2, 3, 2, 2)),
-        layer("Embedding", [6, 3], nn.Embedding(6, 3), torch.tensor([[0, 5, 2], [2, 2, 1]])),
-        layer(
-            "Embedding", [6, 3, {"paddingIdx": 2}], nn.Embedding(6, 3, padding_idx=2), torch.tensor([0, 2, 5, 2, 1])
-        ),
-    ]
-    for args, module in [
-        ([3], nn.BatchNorm2d(3)),
-        ([3, {"momentum": 0.3, "eps": 1e-3}], nn.BatchNorm2d(3, momentum=0.3, eps=1e-3)),
-        ([3, {"momentum": None}], nn.BatchNorm2d(3, momentum=None)),
-        ([3, {"affine": False}], nn.BatchNorm2d(3, affine=False)),
-        ([3, {"trackRunningStats": False}], nn.BatchNorm2d(3, track_running_stats=False)),
+def activations():
+    names = ["ReLU", "ReLU6", "GELU", "SiLU", "Mish", "SELU", "Tanh", "Sigmoid", "LogSigmoid", "Softplus", "Softsign"]
+    names += ["Hardswish", "Hardsigmoid", "Hardtanh", "Softshrink", "Hardshrink", "Tanhshrink", "LeakyReLU", "ELU"]
+    names += ["CELU", "PReLU", "Identity"]
+    x = torch.linspace(-7.3, 7.1, 24).reshape(2, 3, 4)
+    cases = [layer(name, [], x) for name in names]
+    for name, args in [
+        ("LeakyReLU", [0.3]),
+        ("ELU", [0.7]),
+        ("CELU", [1.7]),
+        ("Hardtanh", [-2, 3.5]),
+        ("Softplus", [0.5]),
+        ("Softshrink", [1.5]),
+        ("Hardshrink", [1.5]),
+        ("Threshold", [0.3, -2]),
+        ("GELU", [{"approximate": "tanh"}]),
+        ("PReLU", [3, {"init": 0.4}]),
+        ("Softmax", [1]),
+        ("LogSoftmax", [-1]),
+        ("Softmin", [2]),
+        ("GLU", []),
     ]:
-        if module.affine:
-            nn.init.normal_(module.weight)
-            nn.init.normal_(module.bias)
-        for mode in ["train", "train", "eval"]:
-            module.zero_grad()
-            cases.append(layer("BatchNorm2d", args, module, 2 * images(4, 3, 3, 2) + 1, mode))
+        cases.append(layer(name, args, x))
     return cases
 
 
-torch.manual_seed(SEED)
-write(__file__, {"torch": torch.__version__.split("+")[0], "seed": SEED, "layers": layers()})
+def layers():
+    r = torch.randn
+    cases = [
+        layer("Linear", [5, 3], r(4, 5)),
+        layer("Linear", [5, 3, {"bias": False}], r(2, 3, 5)),
+        layer("Bilinear", [3, 4, 2], r(5, 3), r(5, 4)),
+        layer("Bilinear", [2, 3, 4, {"bias": False}], r(2, 3, 2), r(2, 3, 3)),
+        layer("Conv2d", [2, 3, 3], r(2, 2, 5, 6)),
+        layer("Conv2d", [2, 4, [3, 2], {"stride": [2, 1], "padding": [1, 2], "bias": False}], r(2, 2, 6, 5)),
+        layer("Conv2d", [4, 6, 3, {"padding": 2, "dilation": 2, "groups": 2}], r(1, 4, 6, 6)),
+        layer("Conv2d", [1, 2, [4, 3], {"padding": "same", "dilation": [1, 2]}], r(1, 1, 6, 5)),
+        layer("Conv1d", [2, 3, 3, {"stride": 2, "padding": 1}], r(2, 2, 7)),
+        layer("Conv1d", [4, 4, 2, {"dilation": 3, "groups": 4, "bias": False}], r(1, 4, 8)),
+        layer("Conv1d", [2, 3, 3, {"padding": 2, "paddingMode": "reflect"}], r(2, 2, 7)),
+        layer("ConvTranspose2d", [2, 3, 3], r(2, 2, 4, 3)),
+        layer("ConvTranspose2d", [4, 2, 4, {"stride": 2, "padding": 1}], r(1, 4, 3, 3)),
+        layer(
+            "ConvTranspose2d",
+            [4, 6, [3, 2], {"stride": [2, 3], "padding": [1, 0], "outputPadding": [1, 2], "groups": 2, "dilation": 2}],
+            r(1, 4, 3, 4),
+        ),
+    ]
+    cases += [
+        layer("ConvTranspose1d", [4, 6, 3, {"stride": 2, "padding": 1, "outputPadding": 1, "groups": 2}], r(2, 4, 4)),
+        layer("Conv3d", [2, 3, 2], r(2, 2, 3, 3, 4)),
+        layer(
+            "Conv3d",
+            [4, 2, [3, 2, 1], {"stride": [2, 1, 2], "padding": [1, 0, 2], "dilation": [2, 1, 1], "groups": 2}],
+            r(1, 4, 6, 3, 3),
+        ),
+        layer("MaxPool3d", [2, {"stride": [1, 2, 2], "padding": 1}], r(1, 2, 3, 4, 5)),
+        layer("AvgPool3d", [[2, 3, 2], {"padding": [1, 1, 0]}], r(1, 2, 4, 4, 5)),
+        layer("AvgPool3d", [2, {"padding": 1, "countIncludePad": False}], r(1, 2, 3, 4, 4)),
+        layer("Unfold", [[2, 3], {"padding": 1, "stride": [2, 1], "dilation": [1, 2]}], r(2, 2, 5, 6)),
+        layer("Fold", [[5, 4], 2, {"stride": 2, "padding": 1}], r(2, 8, 9)),
+        layer("ChannelShuffle", [2], r(1, 6, 2, 2)),
+        layer("Softmax2d", [], r(2, 3, 2, 2)),
+        layer("RReLU", [0.1, 0.4], r(3, 4), mode="eval"),
+    ]
+    for mode in ["reflect", "replicate", "circular"]:
+        cases.append(layer("Conv2d", [2, 2, 3, {"padding": [1, 2], "paddingMode": mode}], r(1, 2, 4, 5)))
+    for name in ["ZeroPad2d", "ReflectionPad2d", "ReplicationPad2d", "CircularPad2d"]:
+        cases.append(layer(name, [2], r(1, 2, 4, 5)))
+        cases.append(layer(name, [[1, 0, 2, 3]], r(1, 2, 4, 5)))
+    cases += [
+        layer("ConstantPad2d", [[1, -1, 0, 2], 0.5], r(1, 2, 4, 5)),
+        layer("MaxPool1d", [3, {"stride": 2, "padding": 1}], r(2, 3, 8)),
+        layer("MaxPool2d", [2], r(2, 2, 5, 4)),
+        layer("MaxPool2d", [3, {"stride": 2, "padding": 1}], r(1, 2, 6, 7)),
+        layer("AvgPool1d", [3, {"stride": 2, "padding": 1, "countIncludePad": False}], r(2, 3, 8)),
+        layer("AvgPool2d", [2], r(2, 2, 4, 6)),
+        layer("AvgPool2d", [3, {"stride": 2, "padding": 1}], r(1, 2, 6, 7)),
+        layer("AvgPool2d", [3, {"padding": 1, "countIncludePad": False}], r(1, 2, 5, 4)),
+        layer("AdaptiveAvgPool1d", [3], r(2, 3, 7)),
+        layer("AdaptiveAvgPool2d", [1], r(2, 3, 4, 5)),
+        layer("AdaptiveAvgPool2d", [[2, 3]], r(2, 3, 4, 6)),
+        layer("AdaptiveAvgPool2d", [[3, 4]], r(1, 2, 5, 7)),
+        layer("AdaptiveAvgPool2d", [4], r(1, 2, 3, 6)),
+        layer("Flatten", [], r(2, 3, 2, 2)),
+        layer("Flatten", [2], r(2, 3, 2, 2)),
+        layer("Unflatten", [1, [2, 3]], r(2, 6, 2)),
+        layer("Embedding", [6, 3], torch.tensor([[0, 5, 2], [2, 2, 1]])),
+        layer("Embedding", [6, 3, {"paddingIdx": 2}], torch.tensor([0, 2, 5, 2, 1])),
+        layer("PixelShuffle", [2], r(2, 8, 3, 2)),
+        layer("PixelUnshuffle", [3], r(1, 2, 6, 3)),
+        layer("Upsample", [{"scaleFactor": 2}], r(1, 2, 3, 4)),
+        layer("Upsample", [{"size": [5, 7]}], r(1, 2, 3, 4)),
+        layer("Upsample", [{"scaleFactor": 1.7}], r(1, 2, 3, 4)),
+        layer("Upsample", [{"scaleFactor": 2, "mode": "bilinear"}], r(1, 2, 3, 4)),
+        layer("Upsample", [{"size": [2, 7], "mode": "bilinear"}], r(1, 2, 3, 4)),
+        layer("Upsample", [{"scaleFactor": [2.5, 1.3], "mode": "bilinear"}], r(1, 2, 3, 4)),
+        layer("Upsample", [{"scaleFactor": 3, "mode": "bilinear", "alignCorners": True}], r(1, 2, 3, 4)),
+    ]
+    return cases
+
+
+def drawn(module):
+    """`module` with weights drawn anew, so that no factor is 1 and no shift 0."""
+    for parameter in module.parameters():
+        nn.init.normal_(parameter)
+    return module
+
+
+def normalization():
+    r, cases = torch.randn, []
+    shapes = {"BatchNorm1d": (5, 3), "BatchNorm2d": (4, 3, 3, 2), "BatchNorm3d": (2, 3, 2, 3, 2)}
+    for name, args in [
+        ("BatchNorm2d", [3]),
+        ("BatchNorm2d", [3, {"momentum": 0.3, "eps": 1e-3}]),
+        ("BatchNorm2d", [3, {"momentum": None}]),
+        ("BatchNorm2d", [3, {"affine": False}]),
+        ("BatchNorm2d", [3, {"trackRunningStats": False}]),
+        ("BatchNorm1d", [3]),
+        ("BatchNorm3d", [3]),
+    ]:
+        module = drawn(made(name, args))
+        for mode in ["train", "train", "eval"]:
+            cases.append(layer(name, args, 2 * r(*shapes[name]) + 1, module=module, mode=mode))
+    cases.append(layer("BatchNorm1d", [3], r(2, 3, 4)))
+    for name, args, shape in [
+        ("LayerNorm", [6], (2, 3, 6)),
+        ("LayerNorm", [[3, 6], {"eps": 1e-2}], (2, 3, 6)),
+        ("LayerNorm", [6, {"bias": False}], (2, 6)),
+        ("LayerNorm", [6, {"elementwiseAffine": False}], (2, 6)),
+        ("RMSNorm", [6], (2, 3, 6)),
+        ("RMSNorm", [[3, 6], {"eps": 1e-2}], (2, 3, 6)),
+        ("RMSNorm", [6, {"elementwiseAffine": False}], (2, 6)),
+        ("GroupNorm", [2, 6], (2, 6, 3, 2)),
+        ("GroupNorm", [3, 6, {"eps": 1e-2, "affine": False}], (2, 6, 4)),
+        ("InstanceNorm2d", [3], (2, 3, 4, 2)),
+        ("InstanceNorm1d", [3, {"affine": True, "eps": 1e-3}], (2, 3, 5)),
+        ("LocalResponseNorm", [3], (2, 5, 2, 2)),
+        ("LocalResponseNorm", [4, {"alpha": 0.5, "beta": 0.6, "k": 2}], (2, 5, 3)),
+    ]:
+        cases.append(layer(name, args, 2 * r(*shape) + 1, module=drawn(made(name, args))))
+    args = [3, {"trackRunningStats": True, "affine": True}]
+    module = drawn(made("InstanceNorm2d", args))
+    for mode in ["train", "train", "eval"]:
+        cases.append(layer("InstanceNorm2d", args, 2 * r(2, 3, 3, 2) + 1, module=module, mode=mode))
+    return cases
+
+
+def reparametrized():
+    r, cases = torch.randn, []
+    utils = {"weightNorm": nn.utils.weight_norm, "spectralNorm": nn.utils.spectral_norm}
+    for wrap, options, name, args, shape in [
+        ("weightNorm", {}, "Linear", [4, 3], (2, 4)),
+        ("weightNorm", {"dim": None}, "Linear", [4, 3], (2, 4)),
+        ("weightNorm", {"dim": 1}, "Conv2d", [2, 3, 3, {"bias": False}], (1, 2, 4, 4)),
+        ("spectralNorm", {}, "Linear", [4, 3], (2, 4)),
+        ("spectralNorm", {"nPowerIterations": 3, "dim": 1}, "Conv2d", [2, 3, 3], (1, 2, 4, 4)),
+    ]:
+        module = utils[wrap](made(name, args), **snake(options))
+        for mode in ["train", "eval"]:
+            cases.append(layer(name, args, r(*shape), module=module, mode=mode, wrap=[wrap, options]))
+    return cases
+
+
+def main():
+    torch.manual_seed(SEED)
+    cases = activations() + layers() + normalization() + reparametrized()
+    write(__file__, {"torch": torch.__version__.split("+")[0], "seed": SEED, "layers": cases})
+
+
+main()

@@ -5,8 +5,6 @@
 Everything is f64. Running the tests needs only the JSON file.
 """
 
-import re
-
 import timm
 import timm.optim
 import torch
@@ -14,16 +12,11 @@ from torch import nn
 from torch.nn import functional as F
 from torch.optim import lr_scheduler
 
-from stored import array, state, write
+from stored import array, snake, state, write
 
 SEED = 20260102
 STEPS = 50
 CLASSES = {"LAMB": timm.optim.Lamb, "LARS": timm.optim.Lars}
-
-
-def snake(options):
-    """The options under Python's names."""
-    return {re.sub(r"(?<=[a-z])([A-Z])", r"_\1", name).lower(): value for name, value in options.items()}
 
 
 def optimizers():

@@ -1,9 +1,10 @@
 /** Modules made of modules. */
 import { ArgumentError, refuse } from '../native/errors.ts'
+import { dimension, flatten } from '../tensor/compose.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import type { Entry } from './fields.ts'
-import { flatten } from './functional.ts'
 import { type AnyModule, isModule, Module } from './module.ts'
+import { Parameter } from './parameter.ts'
 
 type Record_ = Readonly<Record<string, Module>>
 
@@ -29,6 +30,10 @@ export class Sequential extends Module {
 
   override _entries(): Entry[] {
     return [...this.#parts] as unknown as Entry[]
+  }
+
+  override _exchange(before: AnyModule, now: AnyModule): void {
+    for (const [name, module] of this.#parts) if ((module as unknown) === before) this.#parts.set(name, now as never)
   }
 
   get length(): number {
@@ -73,6 +78,10 @@ export class ModuleList<M extends AnyModule = Module> extends Module<never, neve
     return this.#list.map((module, i) => [String(i), module])
   }
 
+  override _exchange(before: AnyModule, now: AnyModule): void {
+    this.#list.forEach((module, i) => void ((module as unknown) === before && (this.#list[i] = now as never)))
+  }
+
   get length(): number {
     return this.#list.length
   }
@@ -98,6 +107,88 @@ export class ModuleList<M extends AnyModule = Module> extends Module<never, neve
   }
 }
 
+/** Modules by name; their owner says how they are called. */
+export class ModuleDict<M extends AnyModule = Module> extends Module<never, never> {
+  readonly #parts = new Map<string, M>()
+
+  constructor(modules: Readonly<Record<string, M>> = {}) {
+    super()
+    for (const [name, module] of Object.entries(modules)) this.set(name, module)
+  }
+
+  override _entries(): Entry[] {
+    return [...this.#parts]
+  }
+
+  override _exchange(before: AnyModule, now: AnyModule): void {
+    for (const [name, module] of this.#parts) if ((module as unknown) === before) this.#parts.set(name, now as never)
+  }
+
+  get length(): number {
+    return this.#parts.size
+  }
+
+  get(name: string): M | undefined {
+    return this.#parts.get(name)
+  }
+
+  set(name: string, module: M): this {
+    if (name === '' || name.includes('.')) refuse('ModuleDict', 'name', 'a name without dots', name)
+    if (!isModule(module)) refuse('ModuleDict', name, 'a Module', module)
+    this.#parts.set(name, module)
+    return this
+  }
+
+  [Symbol.iterator](): IterableIterator<[string, M]> {
+    return this.#parts.entries()
+  }
+
+  /** A dict computes nothing: call the modules in it. */
+  forward(): never {
+    throw new ArgumentError('ModuleDict: a dict computes nothing; call the modules in it', { op: 'ModuleDict' })
+  }
+}
+
+/** A list of parameters, keys 0, 1, …. */
+export class ParameterList extends Module<never, never> {
+  readonly #list: Parameter[] = []
+
+  constructor(parameters: Iterable<Parameter> = []) {
+    super()
+    for (const parameter of parameters) this.push(parameter)
+  }
+
+  override _entries(): Entry[] {
+    return this.#list.map((parameter, i) => [String(i), parameter])
+  }
+
+  get length(): number {
+    return this.#list.length
+  }
+
+  /** The parameter at this position, negative from the end; undefined if there is none. */
+  at(i: number): Parameter | undefined {
+    return this.#list.at(i)
+  }
+
+  push(parameter: Parameter): this {
+    if (!(parameter instanceof Parameter)) {
+      refuse('ParameterList', `parameters[${this.#list.length}]`, 'a Parameter', parameter)
+    }
+    this.#list.push(parameter)
+    return this
+  }
+
+  [Symbol.iterator](): IterableIterator<Parameter> {
+    return this.#list.values()
+  }
+
+  /** A list computes nothing: use the parameters in it. */
+  forward(): never {
+    throw new ArgumentError('ParameterList: a list computes nothing', { op: 'ParameterList' })
+  }
+}
+
 /** Dimensions `first` to `last` as one; by default all but the first. */
 export class Flatten extends Module {
   constructor(
@@ -109,5 +200,21 @@ export class Flatten extends Module {
 
   forward(x: Tensor): Tensor {
     return flatten(x, this.first, this.last)
+  }
+}
+
+/** Dimension `dim` as several of these sizes, one of which may be -1: what is left. */
+export class Unflatten extends Module {
+  constructor(
+    readonly dim: number,
+    readonly sizes: readonly number[],
+  ) {
+    super()
+    if (!Array.isArray(sizes)) refuse('Unflatten', 'sizes', 'an array of sizes', sizes)
+  }
+
+  forward(x: Tensor): Tensor {
+    const d = dimension(this.dim, x.rank, 'Unflatten')
+    return x.reshape([...x.shape.slice(0, d), ...this.sizes, ...x.shape.slice(d + 1)])
   }
 }

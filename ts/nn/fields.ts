@@ -51,6 +51,19 @@ export function fieldEntries(module: AnyModule): Entry[] {
   return entries
 }
 
+/** Puts `now` wherever a public field, or an array or record in one, holds `before`. */
+export function exchangeFields(holder: object, before: AnyModule, now: AnyModule): void {
+  const fields = holder as Record<string, unknown>
+  for (const field of Object.keys(fields)) {
+    if (field.startsWith('_')) continue
+    const value = fields[field]
+    if (value === before) fields[field] = now
+    else if (Array.isArray(value) || (typeof value === 'object' && value !== null && isRecord(value))) {
+      exchangeFields(value, before, now)
+    }
+  }
+}
+
 const join = (path: string, key: string) => (path === '' ? key : `${path}.${key}`)
 
 /** Calls `visit` with `module` and everything in it, parents first; what is shared comes once for each of its paths. */

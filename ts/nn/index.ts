@@ -1,19 +1,51 @@
 /** Modules, layers, starting values. */
 export { Variable } from '../tensor/variable.ts'
-export { GELU, Hardswish, Identity, ReLU, Sigmoid, Tanh } from './activation.ts'
+export * from './activation.ts'
+export { type AttentionCall, MultiheadAttention, type MultiheadAttentionOptions } from './attention.ts'
 export type { ForwardCall } from './calls.ts'
-export { Flatten, ModuleList, Sequential } from './containers.ts'
-export { Conv2d, type Conv2dOptions } from './conv.ts'
-export { Dropout } from './dropout.ts'
+export { GRUCell, LSTMCell, RNNCell } from './cells.ts'
+export { Flatten, ModuleDict, ModuleList, ParameterList, Sequential, Unflatten } from './containers.ts'
+export {
+  Conv1d,
+  type Conv1dOptions,
+  Conv2d,
+  type Conv2dOptions,
+  ConvTranspose1d,
+  type ConvTranspose1dOptions,
+  ConvTranspose2d,
+  type ConvTranspose2dOptions,
+} from './conv.ts'
+export { AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d, StochasticDepth } from './dropout.ts'
 export { Embedding } from './embedding.ts'
+export { foldBatchNorm } from './fold.ts'
 export * as F from './functional.ts'
-export type { Pair } from './functional.ts'
+export type { PaddingMode, Pair, Triple } from './functional.ts'
 export * as init from './init.ts'
-export { Linear } from './linear.ts'
-export { type AnyModule, Module } from './module.ts'
-export { BatchNorm2d, type BatchNormOptions } from './norm.ts'
-export { Parameter } from './parameter.ts'
-export { AdaptiveAvgPool2d, AvgPool2d, MaxPool2d, type PoolOptions } from './pooling.ts'
+export { Bilinear, Linear } from './linear.ts'
 export * from './loss/modules.ts'
+export { type AnyModule, Module } from './module.ts'
+export {
+  BatchNorm1d,
+  BatchNorm2d,
+  BatchNorm3d,
+  type BatchNormOptions,
+  GroupNorm,
+  InstanceNorm1d,
+  InstanceNorm2d,
+  LayerNorm,
+  type LayerNormOptions,
+  LocalResponseNorm,
+  RMSNorm,
+  type RMSNormOptions,
+} from './norm.ts'
+export { CircularPad2d, ConstantPad2d, ReflectionPad2d, ReplicationPad2d, type Sides, ZeroPad2d } from './padding.ts'
+export { Parameter } from './parameter.ts'
+export * from './pooling.ts'
+export { GRU, LSTM, type RecurrentOptions, RNN, type SequenceOptions } from './recurrent.ts'
+export { spectralNorm, weightNorm } from './reparametrize.ts'
+export { PixelShuffle, PixelUnshuffle, Upsample } from './resize.ts'
 export type { LoadResult } from './state.ts'
-export { Summary, type SummaryRow } from './summary.ts'
+export { type InputShape, Summary, type SummaryOptions, type SummaryRow } from './summary.ts'
+export * from './transformer.ts'
+export { AvgPool3d, Conv3d, type Conv3dOptions, MaxPool3d } from './volume.ts'
+export { ChannelShuffle, Fold, Unfold } from './windows.ts'

@@ -1,7 +1,7 @@
 import { refuse } from '../native/errors.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-import { linear } from './functional.ts'
-import { layerDefaults } from './init.ts'
+import { bilinear, linear } from './functional/linear.ts'
+import { layerDefaults, uniform } from './init.ts'
 import { Module } from './module.ts'
 import { type Parameter, unset } from './parameter.ts'
 
@@ -26,5 +26,25 @@ export class Linear extends Module {
 
   forward(x: Tensor): Tensor {
     return linear(x, this.weight, this.bias)
+  }
+}
+
+/** y_k = aᵀ W_k b + bias_k: [..., in1] and [..., in2] to [..., out]. */
+export class Bilinear extends Module<[Tensor, Tensor]> {
+  readonly weight: Parameter // [out, in1, in2]
+  readonly bias: Parameter | null // [out]
+
+  constructor(in1Features: number, in2Features: number, outFeatures: number, options: { bias?: boolean } = {}) {
+    super()
+    const in1 = count(in1Features, 'Bilinear', 'in1Features')
+    const in2 = count(in2Features, 'Bilinear', 'in2Features')
+    const out = count(outFeatures, 'Bilinear', 'outFeatures')
+    const bound = 1 / Math.sqrt(in1)
+    this.weight = uniform(unset(out, in1, in2), -bound, bound)
+    this.bias = (options.bias ?? true) ? uniform(unset(out), -bound, bound) : null
+  }
+
+  forward(a: Tensor, b: Tensor): Tensor {
+    return bilinear(a, b, this.weight, { bias: this.bias })
   }
 }

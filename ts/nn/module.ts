@@ -5,10 +5,10 @@ import type { Tensor } from '../tensor/tensor.ts'
 import { isDevice, isDType } from '../native/types.ts'
 import type { Variable } from '../tensor/variable.ts'
 import { addHook, type ForwardCall, wrapMethods } from './calls.ts'
-import { type Entry, fieldEntries, named, walk } from './fields.ts'
+import { type Entry, exchangeFields, fieldEntries, named, walk } from './fields.ts'
 import type { Parameter } from './parameter.ts'
 import { loadInto, type LoadResult, stateOf } from './state.ts'
-import { Summary } from './summary.ts'
+import { type InputShape, Summary, type SummaryOptions } from './summary.ts'
 
 /** A module whatever it takes and gives. */
 export type AnyModule = Module<unknown[], unknown>
@@ -35,6 +35,11 @@ export abstract class Module<Args extends unknown[] = [Tensor], Out = Tensor> {
   /** @internal What the module itself owns; containers that name their parts otherwise override it. */
   _entries(): Entry[] {
     return fieldEntries(this as unknown as AnyModule)
+  }
+
+  /** @internal Puts `now` where the module holds `before`; containers that keep their parts otherwise override it. */
+  _exchange(before: AnyModule, now: AnyModule): void {
+    exchangeFields(this, before, now)
   }
 
   /** Every parameter in the module, once. */
@@ -138,9 +143,14 @@ export abstract class Module<Args extends unknown[] = [Tensor], Out = Tensor> {
     return addHook(this as unknown as AnyModule, hook as (call: ForwardCall) => unknown)
   }
 
-  /** Runs the module on zeros of this shape and tells each layer's output shape and parameters. */
-  summary(inputShape: readonly number[]): Summary {
-    return Summary.of(this as unknown as AnyModule, inputShape)
+  /** Runs the module on zeros of this shape, or of several, and tells each layer's output shape and parameters. */
+  summary(inputShape: InputShape, options: SummaryOptions = {}): Summary {
+    return Summary.of(this as unknown as AnyModule, inputShape, options)
+  }
+
+  /** Shows the module's parts and their parameters. */
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return Summary.parts(this as unknown as AnyModule).toString()
   }
 }
 

@@ -1,26 +1,51 @@
 /** Pooling as modules. */
-import { avgPool2d, mean } from '../generated/ops.ts'
-import { refuse } from '../native/errors.ts'
+import { avgPool2d } from '../generated/ops.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-import { maxPool2d, type Pair } from './functional.ts'
+import type { Pair } from './functional/pair.ts'
+import { adaptiveAvgPool1d, adaptiveAvgPool2d, avgPool1d, maxPool1d, maxPool2d } from './functional/pooling.ts'
 import { Module } from './module.ts'
 
-export interface PoolOptions {
+export interface PoolOptions<Size = Pair> {
   /** Step of the window; its size when left out. */
-  stride?: Pair | null
+  stride?: Size | null
   /** Padding around the image. Default 0. */
-  padding?: Pair
+  padding?: Size
+}
+
+export interface AvgPoolOptions<Size = Pair> extends PoolOptions<Size> {
+  /** Whether the padding's zeros count. Default true. */
+  countIncludePad?: boolean
+}
+
+/** The largest value of each window: [N, C, L] to [N, C, L']. */
+export class MaxPool1d extends Module {
+  readonly stride: number
+  readonly padding: number
+
+  constructor(
+    readonly size: number,
+    options: PoolOptions<number> = {},
+  ) {
+    super()
+    this.stride = options.stride ?? size
+    this.padding = options.padding ?? 0
+  }
+
+  forward(x: Tensor): Tensor {
+    return maxPool1d(x, this.size, { stride: this.stride, padding: this.padding })
+  }
 }
 
 /** The largest value of each window: [N, C, H, W] to [N, C, H', W']. */
 export class MaxPool2d extends Module {
-  readonly size: Pair
   readonly stride: Pair
   readonly padding: Pair
 
-  constructor(size: Pair, options: PoolOptions = {}) {
+  constructor(
+    readonly size: Pair,
+    options: PoolOptions = {},
+  ) {
     super()
-    this.size = size
     this.stride = options.stride ?? size
     this.padding = options.padding ?? 0
   }
@@ -30,32 +55,82 @@ export class MaxPool2d extends Module {
   }
 }
 
-/** The mean of each window, zeros of the padding included: [N, C, H, W] to [N, C, H', W']. */
-export class AvgPool2d extends Module {
-  readonly size: Pair
-  readonly stride: Pair
-  readonly padding: Pair
+/** The mean of each window: [N, C, L] to [N, C, L']. */
+export class AvgPool1d extends Module {
+  readonly stride: number
+  readonly padding: number
+  readonly countIncludePad: boolean
 
-  constructor(size: Pair, options: PoolOptions = {}) {
+  constructor(
+    readonly size: number,
+    options: AvgPoolOptions<number> = {},
+  ) {
     super()
-    this.size = size
     this.stride = options.stride ?? size
     this.padding = options.padding ?? 0
+    this.countIncludePad = options.countIncludePad ?? true
   }
 
   forward(x: Tensor): Tensor {
-    return avgPool2d(x, this.size, { stride: this.stride, padding: this.padding })
+    const { stride, padding, countIncludePad } = this
+    return avgPool1d(x, this.size, { stride, padding, countIncludePad })
   }
 }
 
-/** The mean of each channel: [N, C, H, W] to [N, C, 1, 1]. Only an output size of 1 is supported so far. */
-export class AdaptiveAvgPool2d extends Module {
-  constructor(size: 1) {
+/** The mean of each window: [N, C, H, W] to [N, C, H', W']. */
+export class AvgPool2d extends Module {
+  readonly stride: Pair
+  readonly padding: Pair
+  readonly countIncludePad: boolean
+
+  constructor(
+    readonly size: Pair,
+    options: AvgPoolOptions = {},
+  ) {
     super()
-    if (size !== 1) refuse('AdaptiveAvgPool2d', 'size', '1, the only size so far', size)
+    this.stride = options.stride ?? size
+    this.padding = options.padding ?? 0
+    this.countIncludePad = options.countIncludePad ?? true
   }
 
   forward(x: Tensor): Tensor {
-    return mean(x, { dim: [2, 3], keepDim: true })
+    const { stride, padding, countIncludePad } = this
+    return avgPool2d(x, this.size, { stride, padding, countIncludePad })
+  }
+}
+
+/** The means of `size` parts of each channel: [N, C, L] to [N, C, size]. */
+export class AdaptiveAvgPool1d extends Module {
+  constructor(readonly size: number) {
+    super()
+  }
+
+  forward(x: Tensor): Tensor {
+    return adaptiveAvgPool1d(x, this.size)
+  }
+}
+
+/** The means of the parts of each channel: [N, C, H, W] to [N, C, ...size]; null keeps a dimension as it is. */
+export class AdaptiveAvgPool2d extends Module {
+  constructor(readonly size: number | readonly [height: number | null, width: number | null]) {
+    super()
+  }
+
+  forward(x: Tensor): Tensor {
+    return adaptiveAvgPool2d(x, this.size)
+  }
+}
+
+/** The mean of each channel: [N, C, ...] to [N, C]. */
+export class GlobalAvgPool extends Module {
+  forward(x: Tensor): Tensor {
+    return x.flatten(2).mean({ dim: 2 })
+  }
+}
+
+/** The largest value of each channel: [N, C, ...] to [N, C]. */
+export class GlobalMaxPool extends Module {
+  forward(x: Tensor): Tensor {
+    return x.flatten(2).max({ dim: 2 })
   }
 }

@@ -274,6 +274,9 @@ export function moment(state: ParameterState, name: string, parameter: Parameter
     variable = new Variable(start, { name: `${parameter._name}.${name}` })
     state.variables[name] = variable
   }
+  if (variable._dtype !== parameter._dtype || variable._device !== parameter._device) {
+    variable._replace(variable.detach().to(parameter.dtype).to(parameter.device)) // the model was moved
+  }
   return variable
 }
 

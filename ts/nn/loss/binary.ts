@@ -74,3 +74,14 @@ export function softMarginLoss(prediction: Tensor, target: TensorLike, options: 
   fit('softMarginLoss', prediction, target)
   return reduce(ops.softplus(ops.neg(ops.mul(prediction, target))), options.reduction, 'softMarginLoss')
 }
+
+/** The binary cross-entropy of logits [N, C] with targets in [0, 1], as a mean over classes: [N]. */
+export function multiLabelSoftMarginLoss(
+  logits: Tensor,
+  target: TensorLike,
+  options: Omit<BceOptions, 'posWeight'> = {},
+): Tensor {
+  const { weight, reduction } = options
+  const each = bceWithLogits(logits, target, { weight, reduction: 'none' })
+  return reduce(ops.mean(each, { dim: -1 }), reduction, 'multiLabelSoftMarginLoss')
+}

@@ -38,6 +38,9 @@ function softCrossEntropy(logits: Tensor, target: Tensor, options: CrossEntropyO
       received,
     })
   }
+  if (!(labelSmoothing >= 0 && labelSmoothing <= 1)) {
+    refuse('crossEntropy', 'labelSmoothing', 'a number from 0 to 1', labelSmoothing)
+  }
   const dim = logits.rank > 1 ? 1 : 0
   const classes = logits.shape[dim]!
   const smoothed = labelSmoothing === 0 ? target : target.mul(1 - labelSmoothing).add(labelSmoothing / classes)

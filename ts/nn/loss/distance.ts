@@ -15,6 +15,12 @@ export function cosineSimilarity(a: Tensor, b: Tensor, options: { dim?: number; 
   return ops.div(ops.sum(ops.mul(a, b), { dim }), ops.mul(size(a), size(b)))
 }
 
+/** x / max(‖x‖, eps) along `dim` (default 1), with the Euclidean norm; `eps` is 1e-12 unless given. */
+export function normalize(x: Tensor, options: { dim?: number; eps?: number } = {}): Tensor {
+  const { dim = 1, eps = 1e-12 } = options
+  return ops.div(x, ops.sqrt(ops.clampMin(ops.sum(ops.square(x), { dim, keepDim: true }), eps * eps)))
+}
+
 export interface DistanceOptions {
   /** Order of the norm. Default 2. */
   p?: number | undefined

@@ -127,6 +127,13 @@ export class BCEWithLogitsLoss extends WeightedLoss<Omit<F.BceOptions, 'posWeigh
   }
 }
 
+/** See F.multiLabelSoftMarginLoss. */
+export class MultiLabelSoftMarginLoss extends WeightedLoss<Omit<F.BceOptions, 'posWeight'>, [Tensor, TensorLike]> {
+  forward(logits: Tensor, target: TensorLike): Tensor {
+    return F.multiLabelSoftMarginLoss(logits, target, { ...this._options, weight: this.weight })
+  }
+}
+
 /** See F.softMarginLoss. */
 export class SoftMarginLoss extends Loss<F.LossOptions> {
   forward(prediction: Tensor, target: TensorLike): Tensor {
@@ -166,5 +173,12 @@ export class HingeEmbeddingLoss extends Loss<F.MarginOptions, [Tensor, Tensor]> 
 export class CosineSimilarity extends Loss<{ dim?: number; eps?: number }, [Tensor, Tensor]> {
   forward(a: Tensor, b: Tensor): Tensor {
     return F.cosineSimilarity(a, b, this._options)
+  }
+}
+
+/** See F.pairwiseDistance. */
+export class PairwiseDistance extends Loss<F.DistanceOptions, [Tensor, Tensor]> {
+  forward(a: Tensor, b: Tensor): Tensor {
+    return F.pairwiseDistance(a, b, this._options)
   }
 }

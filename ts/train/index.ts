@@ -1,4 +1,4 @@
 /** Training and using models as a whole. */
 export { Accuracy, MeanLoss, type Metric } from '../metrics/index.ts'
 export { evaluate, predict } from './evaluate.ts'
-export { loadWeights, saveWeights } from './weights.ts'
+export { defineModel, load, loadWeights, save, saveWeights } from '../formats/index.ts'

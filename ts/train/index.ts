@@ -17,3 +17,14 @@ export type {
 } from './events.ts'
 export { type Callback, fit, type FitOptions, type RunContext } from './fit.ts'
 export { train } from './loop.ts'
+export { Progress, progress, type Screen } from './progress.ts'
+export {
+  judge,
+  type JudgeOptions,
+  type Judgement,
+  type Mistake,
+  report,
+  type ReportOptions,
+  writeReport,
+} from './report/index.ts'
+export { tensorBoard, TensorBoardWriter } from './tensorboard.ts'

@@ -1,0 +1,123 @@
+/** Reports of runs. */
+import { cpus, release, totalmem, type } from 'node:os'
+import { resolve } from 'node:path'
+import { native } from '../../native/addon.ts'
+import { refuse } from '../../native/errors.ts'
+import { isTensor } from '../../native/record.ts'
+import type { Summary } from '../../nn/summary.ts'
+import type { Tensor } from '../../tensor/tensor.ts'
+import type { Batches, History, Model } from '../events.ts'
+import type { Callback } from '../fit.ts'
+import { judge, type Judgement } from './mistakes.ts'
+import { page, type StepRecord } from './page.ts'
+
+export { judge, type JudgeOptions, type Judgement, type Mistake } from './mistakes.ts'
+export { page, type ReportContent, type StepRecord } from './page.ts'
+
+export interface ReportOptions {
+  /** Default 'Training run'. */
+  title?: string
+  /** Names of the classes of a classifier, in the order of its logits. */
+  classes?: readonly string[]
+  /** What the run followed from, to be written down. */
+  seed?: number
+  /** How many of the worst mistakes are shown. Default 24. */
+  worst?: number
+  /** What was taken from and divided by in each channel of the pictures. */
+  mean?: readonly number[]
+  std?: readonly number[]
+  /** What else to write down. */
+  facts?: Readonly<Record<string, string>>
+}
+
+/** The machine and the versions that a run had. */
+function surroundings(): [string, string][] {
+  const memory = `${(totalmem() / 2 ** 30).toFixed(0)} GiB of memory`
+  return [
+    ['processor', `${cpus()[0]?.model.trim() ?? process.arch}, ${native.threads()} threads, ${memory}`],
+    ['system', `${type()} ${release()}, ${process.platform}-${process.arch}`],
+    ['versions', `Fovea ${VERSION}, Node ${process.versions.node}`],
+  ]
+}
+
+/** Of the package; a test holds it to package.json. */
+export const VERSION = '0.1.0'
+
+function layersOf(summary: Summary): [string, string, string, string][] {
+  const number = (n: number) => n.toLocaleString('en-US')
+  const rows = summary.rows.map(({ path, name, output, parameters }): [string, string, string, string] => {
+    return [path, name, output === null ? '' : `[${output.join(', ')}]`, parameters === 0 ? '' : number(parameters)]
+  })
+  return [...rows, ['', 'all', '', number(summary.parameters)]]
+}
+
+/** What a report needs of a run beside its options. */
+export interface ReportedRun {
+  model: Model
+  history: History
+  steps: readonly StepRecord[]
+  stepsPerEpoch: number | null
+  device: string
+  /** Batches for the confusion matrix and the mistakes: those of validation. */
+  validation?: Batches | undefined
+}
+
+/**
+ * Writes `report.html`: curves, the confusion matrix and worst mistakes of a classifier, layers, seed, versions and
+ * machine in one file that needs nothing beside it. Models that are no classifiers of one input have the rest.
+ *
+ * Throws a DataError where the file can't be written.
+ */
+export async function writeReport(file: string, run: ReportedRun, options: ReportOptions = {}): Promise<void> {
+  if (typeof file !== 'string' || file === '') refuse('writeReport', 'file', 'a path', file)
+  const { title = 'Training run', classes = [], seed, facts = {} } = options
+  const { model, history, steps, stepsPerEpoch, device, validation } = run
+  let judgement: Judgement | null = null
+  let layers: [string, string, string, string][] = []
+  if (validation) {
+    const [x, target] = await firstOf(validation)
+    if (isTensor(x)) layers = layersOf(model.summary(x.shape))
+    const labels = isTensor(target) && target.rank === 1 && !target.dtype.startsWith('f')
+    if (labels && classifies(model, x!)) judgement = await judge(model, validation, options)
+  }
+  const text = page({
+    title,
+    date: new Date(),
+    history,
+    steps,
+    stepsPerEpoch,
+    classes,
+    judgement,
+    layers,
+    facts: [
+      ...(seed === undefined ? [] : [['seed', String(seed)] as const]),
+      ['device', device],
+      ...surroundings(),
+      ...Object.entries(facts),
+    ],
+  })
+  await native.replaceFile(resolve(file), Buffer.from(text))
+}
+
+async function firstOf(batches: Batches): Promise<readonly Tensor[]> {
+  for await (const batch of batches) return batch
+  return []
+}
+
+/** Whether the model's output is logits [N, C]. */
+function classifies(model: Model, x: Tensor): boolean {
+  const shape = model.summary(x.shape).rows[0]?.output
+  return shape?.length === 2 && shape[0] === x.shape[0]
+}
+
+/** A callback that writes a report when the run ends; see {@link writeReport}. */
+export function report(file: string, options: ReportOptions = {}): Callback {
+  const steps: StepRecord[] = []
+  let [stepsPerEpoch, device]: [number | null, string] = [null, 'cpu']
+  return async (event, { model, options: { validation } }) => {
+    if (event.type === 'start') [stepsPerEpoch, device] = [event.steps, event.device]
+    if (event.type === 'step') steps.push({ loss: event.loss, lr: event.lr })
+    if (event.type !== 'end') return
+    await writeReport(file, { model, history: event.history, steps, stepsPerEpoch, device, validation }, options)
+  }
+}

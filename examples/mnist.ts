@@ -51,7 +51,7 @@ export async function* trainMnist(options: MnistOptions = {}): AsyncGenerator<Mn
   const schedule = new optim.OneCycleLR(optimizer, { maxLr: 1e-2, totalSteps: epochs * loader.length })
 
   const events = train(model, loader, {
-    loss: (logits, labels) => F.crossEntropy(logits, labels),
+    loss: F.crossEntropy,
     optimizer,
     schedule,
     epochs,

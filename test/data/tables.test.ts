@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ArgumentError, DataError, FormatError } from 'fovea'
 import { cifar10, csv, DataLoader, download, fashionMnist, idx, npz } from 'fovea/data'
 import { root } from '../child.ts'
+import { bits } from '../../ts/tensor/random.ts'
 import { numbers } from '../engine.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'fovea-tables-'))
@@ -77,6 +78,29 @@ describe('csv', () => {
     const error = await csv(table(text), columns ? { columns } : {}).catch((e: unknown) => e)
     expect(error).toBeInstanceOf(FormatError)
     expect((error as Error).message).toMatch(message)
+  })
+
+  test('damaged files are read or refused as such, never anything else', async () => {
+    const seed = 'name,n,ok\n"a, ""b""",1.5,true\r\nc,-2e3,0\n"two\nlines",7,FALSE\n'
+    const next = bits([20260103])
+    const pieces = ['"', ',', '\n', '\r', '\ufeff', '""', 'x', '9'.repeat(30), '\0', 'é']
+    const columns = { name: 'string', n: 'f64', ok: 'bool' } as const
+    let read = 0
+    for (let round = 0; round < 2_000; round++) {
+      let text = seed
+      for (let edits = 1 + (next() % 4); edits > 0; edits--) {
+        const at = next() % (text.length + 1)
+        const cut = next() % 3 === 0 ? next() % 12 : 0
+        text = text.slice(0, at) + pieces[next() % pieces.length]! + text.slice(at + cut)
+      }
+      const file = join(dir, 'damaged.csv')
+      writeFileSync(file, text)
+      const outcome: unknown = await csv(file, { columns }).catch((e: unknown) => e)
+      if (!(outcome instanceof Error)) read++
+      else if (!(outcome instanceof FormatError || outcome instanceof ArgumentError)) throw outcome
+    }
+    expect(read).toBeGreaterThan(100)
+    expect(read).toBeLessThan(1_900)
   })
 
   test('columns that are not there, types that are none, files that can not be read', async () => {

@@ -65,11 +65,11 @@ describe('the page', () => {
     const [x, y] = batch()
     const loader = new DataLoader(new TensorDataset(x!, y!), { batchSize: 2 })
     const file = join(dir, 'report.html')
-    await fit(model, loader as never, {
+    await fit(model, loader, {
       loss: F.crossEntropy,
       optimizer: new optim.SGD(model, { lr: 0.1 }),
       epochs: 3,
-      validation: loader as never,
+      validation: loader,
       metrics: { accuracy: new Accuracy() },
       callbacks: [
         report(file, { title: 'A <small> run', classes: ['a', 'b & c', 'd'], seed: 7, facts: { note: 'none' } }),

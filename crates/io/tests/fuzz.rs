@@ -57,7 +57,15 @@ struct Target {
 
 const PIXELS: usize = 1 << 20;
 
-const TARGETS: [Target; 6] = [
+fn read_all(raw: &[u8]) -> Result<()> {
+    let mut archive = archive::Archive::open(raw)?;
+    for name in archive.names()? {
+        drop(archive.read(&name)?);
+    }
+    Ok(())
+}
+
+const TARGETS: [Target; 7] = [
     Target {
         name: "safetensors",
         decode: |raw| safetensors::decode(raw, &mut |_| Ok(())).map(|_| ()),
@@ -70,6 +78,7 @@ const TARGETS: [Target; 6] = [
         decode: |raw| pth::decode(raw, &mut |_| Ok(())),
         seeds: &["model.pth", "checkpoint.pth", "views.pth", "bare.pth", "legacy.pth", "hostile.pth"],
     },
+    Target { name: "zip", decode: read_all, seeds: &["compressed.npz", "bare.pth"] },
     Target { name: "idx", decode: |raw| idx::decode(raw).map(|_| ()), seeds: &["labels.idx", "labels.idx.gz"] },
     Target {
         name: "image",
@@ -203,6 +212,18 @@ fn fuzz(target: &Target, seed: u64, until: impl Fn(u64) -> bool) {
 }
 
 #[test]
+fn planted_faults_are_found() {
+    let target = |decode| Target { name: "planted", decode, seeds: &[] };
+    assert_eq!(fault(&target(|_| panic!("on purpose")), b""), Some("it panics".to_owned()));
+    let greedy = |_: &[u8]| {
+        drop(std::hint::black_box(vec![1u8; 300 << 20]));
+        Ok(())
+    };
+    assert!(fault(&target(greedy), b"").is_some_and(|what| what.starts_with("it allocates")));
+    assert_eq!(fault(&target(|_| Ok(())), b""), None);
+}
+
+#[test]
 fn replay() {
     for target in &TARGETS {
         for raw in seeds(target) {
@@ -232,5 +253,5 @@ mod long {
         };
     }
 
-    targets!(safetensors, npy, npz, pth, idx, image);
+    targets!(safetensors, npy, npz, pth, zip, idx, image);
 }

@@ -32,9 +32,13 @@ export interface ReportOptions {
 
 /** The machine and the versions that a run had. */
 function surroundings(): [string, string][] {
+  const threads = native.threads()
   const memory = `${(totalmem() / 2 ** 30).toFixed(0)} GiB of memory`
   return [
-    ['processor', `${cpus()[0]?.model.trim() ?? process.arch}, ${native.threads()} threads, ${memory}`],
+    [
+      'processor',
+      `${cpus()[0]?.model.trim() ?? process.arch}, ${threads === 1 ? '1 thread' : `${threads} threads`}, ${memory}`,
+    ],
     ['system', `${type()} ${release()}, ${process.platform}-${process.arch}`],
     ['versions', `Fovea ${VERSION}, Node ${process.versions.node}`],
   ]
@@ -46,7 +50,12 @@ export const VERSION = '0.1.0'
 function layersOf(summary: Summary): [string, string, string, string][] {
   const number = (n: number) => n.toLocaleString('en-US')
   const rows = summary.rows.map(({ path, name, output, parameters }): [string, string, string, string] => {
-    return [path, name, output === null ? '' : `[${output.join(', ')}]`, parameters === 0 ? '' : number(parameters)]
+    return [
+      path,
+      name,
+      output === null ? '' : `[${['N', ...output.slice(1)].join(', ')}]`,
+      parameters === 0 ? '' : number(parameters),
+    ]
   })
   return [...rows, ['', 'all', '', number(summary.parameters)]]
 }
@@ -76,9 +85,9 @@ export async function writeReport(file: string, run: ReportedRun, options: Repor
   let layers: [string, string, string, string][] = []
   if (validation) {
     const [x, target] = await firstOf(validation)
-    if (isTensor(x)) layers = layersOf(model.summary(x.shape))
+    if (isTensor(x) && x.rank > 0) layers = layersOf(model.summary([1, ...x.shape.slice(1)]))
     const labels = isTensor(target) && target.rank === 1 && !target.dtype.startsWith('f')
-    if (labels && classifies(model, x!)) judgement = await judge(model, validation, options)
+    if (isTensor(x) && x.rank > 0 && labels && classifies(model, x)) judgement = await judge(model, validation, options)
   }
   const text = page({
     title,
@@ -106,8 +115,8 @@ async function firstOf(batches: Batches): Promise<readonly Tensor[]> {
 
 /** Whether the model's output is logits [N, C]. */
 function classifies(model: Model, x: Tensor): boolean {
-  const shape = model.summary(x.shape).rows[0]?.output
-  return shape?.length === 2 && shape[0] === x.shape[0]
+  const shape = model.summary([1, ...x.shape.slice(1)]).rows[0]?.output
+  return shape?.length === 2 && shape[0] === 1
 }
 
 /** A callback that writes a report when the run ends; see {@link writeReport}. */

@@ -28,6 +28,11 @@ export interface ReportContent {
   facts: readonly (readonly [name: string, value: string])[]
 }
 
+/** A figure at an axis: no more digits than it needs. */
+function tick(name: string, value: number): string {
+  return /accuracy/i.test(name) ? `${Number((100 * value).toFixed(3))} %` : String(Number(value.toPrecision(4)))
+}
+
 /** More classes than this make a table that nobody reads. */
 const MOST_CLASSES = 40
 
@@ -66,7 +71,7 @@ function charts({ history, steps, stepsPerEpoch }: ReportContent): string {
         title: 'Loss of each step',
         x: 'step',
         series: [{ name: 'training', points: loss }],
-        format: (v) => figure('loss', v),
+        format: (v) => tick('loss', v),
       }),
     )
   }
@@ -74,7 +79,7 @@ function charts({ history, steps, stepsPerEpoch }: ReportContent): string {
     const series = [perEpoch('training', (e) => e.training[name])]
     if (epochs.some((e) => e.validation)) series.push(perEpoch('validation', (e) => e.validation?.[name]))
     const title = name.charAt(0).toUpperCase() + name.slice(1)
-    drawn.push(curves({ title: `${title} of each epoch`, x: 'epoch', series, format: (v) => figure(name, v) }))
+    drawn.push(curves({ title: `${title} of each epoch`, x: 'epoch', series, format: (v) => tick(name, v) }))
   }
   if (steps.length > 1) {
     const rates = steps.map((step, i) => [i + 1, step.lr] as const)
@@ -105,21 +110,22 @@ function confusion({ confusion: counts }: Judgement, nameOf: (label: number) => 
     return `<tr>${cell('th', escaped(nameOf(target)), ' scope="row"')}${cells.join('')}${cell('th', right)}</tr>`
   })
   return (
-    '<h2>Confusion</h2><p class="note">A row is what the items are, a column what they were taken for; at the end the ' +
-    `share that was right.</p><div class="wide"><table class="confusion"><tr><th></th>${head}<th></th></tr>${rows.join('')}</table></div>`
+    '<h2>Confusion</h2><p class="note">The model as the run left it: a row is what the items are, a column what they ' +
+    'were taken for; at the end the share that was right.</p><div class="wide"><table class="confusion">' +
+    `<tr><th></th>${head}<th></th></tr>${rows.join('')}</table></div>`
   )
 }
 
 function mistakes({ mistakes: list }: Judgement, nameOf: (label: number) => string): string {
   if (list.length === 0) return ''
-  const percent = (share: number) => `${(100 * share).toFixed(1)} %`
+  const percent = (share: number) => `${(100 * share).toFixed(1)}\u00a0%`
   const figures = list.map(({ target, predicted, sure, right, picture }) => {
     const name = `${nameOf(target)} taken for ${nameOf(predicted)}`
     const image = picture
       ? `<img alt="${escaped(name)}" src="data:image/png;base64,${picture.toString('base64')}">`
       : ''
     return (
-      `<figure>${image}<figcaption><b>${escaped(nameOf(predicted))}</b> ${percent(sure)}<br>` +
+      `<figure>${image}<figcaption>taken for <b>${escaped(nameOf(predicted))}</b> <small>${percent(sure)}</small><br>` +
       `is ${escaped(nameOf(target))} <small>${percent(right)}</small></figcaption></figure>`
     )
   })

@@ -28,7 +28,7 @@ th { text-align: left; font-weight: 600 } .plain td, .plain th { padding: 5px 18
 .confusion td, .confusion th { width: 52px; height: 34px; text-align: center; font-size: 13px; padding: 2px 6px }
 .confusion th { color: var(--soft); font-weight: 500; white-space: nowrap } .confusion th[scope=row] { text-align: right }
 .confusion td { border: 2px solid var(--paper); border-radius: 6px } .confusion .zero { color: var(--line) }
-.mistakes { display: grid; grid-template-columns: repeat(auto-fill, minmax(128px, 1fr)); gap: 14px }
+.mistakes { display: grid; grid-template-columns: repeat(auto-fill, minmax(140px, 1fr)); gap: 14px }
 .mistakes figure { background: var(--card); border-radius: 10px; padding: 10px }
 .mistakes img { width: 100%; image-rendering: pixelated; border-radius: 6px; display: block; background: #000 }
 .mistakes figcaption { display: block; font-weight: 400; font-size: 13px; margin-top: 8px; line-height: 1.35 }

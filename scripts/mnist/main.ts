@@ -71,11 +71,11 @@ await script(async () => {
   const progress = new Progress(out)
   let start: (MnistEvent & { type: 'start' }) | undefined
   let history: History | undefined
-  const steps: { loss: number; lr: number }[] = []
+  const steps: { step: number; loss: number; lr: number }[] = []
   try {
     for await (const event of trainMnist({ ...training, signal })) {
       if (event.type === 'start') start = event
-      if (event.type === 'step') steps.push({ loss: event.loss, lr: event.lr })
+      if (event.type === 'step') steps.push({ step: steps.length + 1, loss: event.loss, lr: event.lr })
       if (event.type === 'end') history = event.history
       progress.show(event)
     }
@@ -88,7 +88,7 @@ await script(async () => {
     )
     out.write(`\n${drawPredictions(await firstSix(model, test), out.columns ?? 80)}\n`)
     out.write(`Saved ${await save(model)}\n`)
-    const run = { model, history, steps, stepsPerEpoch: start.steps, device, validation: test }
+    const run = { model, history, steps, device, validation: test }
     await writeReport(report, run, { title: 'Handwritten digits (MNIST)', seed: training.seed })
     out.write(`Report ${shown(report)}\n`)
     if (json) {

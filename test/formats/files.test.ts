@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { ArgumentError, DataError, type DType, FormatError, nn, tensor, type Tensor } from 'fovea'
 import { loadIdx, loadNpy, loadWeights, saveNpy, saveWeights } from 'fovea/formats'
-import { root } from '../child.ts'
+import { resultOf, root } from '../child.ts'
 import { numbers, sameBits } from '../engine.ts'
 
 const folder = join(root, 'test', 'reference', 'formats')
@@ -152,6 +152,12 @@ describe('files of our own', () => {
     expect(seen.none).toEqual(['torch.float32', [0, 3], []])
     expect(seen.scalar).toEqual(['torch.float32', [], [7]])
   })
+})
+
+test('each part of the library works without the others', async () => {
+  const shapeOf = (part: string, file: string) => resultOf('part-alone', { args: [part, join(folder, file)] })
+  expect(await shapeOf('data', 'rgb.png')).toEqual([3, 16, 24])
+  expect(await shapeOf('formats', 'fortran.npy')).toEqual([2, 3, 4])
 })
 
 describe('what is asked wrongly', () => {

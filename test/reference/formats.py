@@ -138,7 +138,7 @@ def pictures():
     image.convert("L").save(OUT / "grey.jpg", quality=90)
     image.convert("CMYK").save(OUT / "cmyk.jpg", quality=90)
     image.convert("L").save(OUT / "grey.pgm")
-    names = ["rgb.png", "grey.png", "alpha.png", "palette.png", "bits.png", "baseline.jpg", "progressive.jpg", "grey.jpg",
+    names = ["rgb.png", "grey.png", "alpha.png", "palette.png", "bits.png", "baseline.jpg", "progressive.jpg", "grey.jpg", "cmyk.jpg",
              "grey.pgm"]
     read = {name: np.asarray(Image.open(OUT / name).convert("RGB")) for name in names}
     small = image.resize((8, 6), Image.Resampling.BILINEAR)

@@ -224,6 +224,11 @@ describe('what is asked wrongly', () => {
     ['accumulate', { accumulate: 0 }, /accumulate must be a whole number from 1 on, got 0/],
     ['clip', { clip: { norm: -1 } }, /clip\.norm must be a number above 0, got -1/],
     ['patience', { earlyStopping: { patience: 0 } }, /earlyStopping\.patience must be a whole number from 1 on/],
+    [
+      'a schedule of figures',
+      { schedule: { step: (_: number) => {}, stateDict: () => ({}), loadStateDict: () => {} } },
+      /scheduleEvery must be 'epoch' for a schedule that reacts to a figure/,
+    ],
     ['signal', { signal: {} as never }, /signal must be an AbortSignal/],
   ]
   test.each(bad)('%s', async (_, more, message) => {

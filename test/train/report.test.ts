@@ -112,7 +112,7 @@ describe('the page', () => {
 
   test('a place that can not be written to is a DataError', async () => {
     const history = { epochs: [], best: null, stopped: 'epochs' as const }
-    const run = { model: new nn.Linear(1, 1), history, steps: [], stepsPerEpoch: null, device: 'cpu' }
+    const run = { model: new nn.Linear(1, 1), history, steps: [], device: 'cpu' }
     writeFileSync(join(dir, 'file'), '')
     await expect(writeReport(join(dir, 'file', 'report.html'), run)).rejects.toThrow(DataError)
     await expect(writeReport('', run)).rejects.toThrow(ArgumentError)

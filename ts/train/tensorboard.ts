@@ -7,6 +7,7 @@ import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { DataError, refuse } from '../native/errors.ts'
+import { globalStep } from './events.ts'
 import type { Callback } from './fit.ts'
 
 /** CRC-32C (Castagnoli), polynomial 0x1EDC6F41 reflected. */
@@ -188,9 +189,8 @@ export function tensorBoard(dir: string, options: { histograms?: boolean } = {})
   let step = 0
   return async (event, { model }) => {
     writer ??= new TensorBoardWriter(dir)
-    if (event.type === 'start' && event.steps !== null) step = (event.epoch - 1) * event.steps
     if (event.type === 'step') {
-      step++
+      step = globalStep(event, step)
       writer.scalar('step/loss', event.loss, step)
       writer.scalar('step/lr', event.lr, step)
     }

@@ -5,6 +5,7 @@ use memmap2::Mmap;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The error of a file that can't be read.
 pub fn unreadable(path: &Path, error: &io::Error) -> Error {
@@ -50,8 +51,11 @@ pub fn replace(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Resu
     };
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(failed)?;
+    // Threads of this process may write one path at the same time: each has a temporary file of its own.
+    static WRITES: AtomicU64 = AtomicU64::new(0);
+    let write_number = WRITES.fetch_add(1, Ordering::Relaxed);
     let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".{}.tmp", std::process::id()));
+    name.push(format!(".{}-{write_number}.tmp", std::process::id()));
     let temporary = path.with_file_name(name);
     let all = || {
         let mut out = BufWriter::new(File::create(&temporary)?);

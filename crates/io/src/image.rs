@@ -99,8 +99,8 @@ fn jpeg(raw: &[u8], options: &Options) -> Result<Image> {
     let grey = decoder.input_colorspace() == Some(ColorSpace::Luma);
     let channels = if grey { 1 } else { 3 };
     let size = within(width, height, channels, options)?;
-    // Entropy coding spends at least two bits on each block of 64 pixels: a short file can't hold a large picture.
-    if width * height / 256 > raw.len() {
+    // Entropy coding spends a bit or two on each block of 64 pixels: a short file can't hold a large picture.
+    if width * height / 1024 > raw.len() {
         return Err(Error::format("it is too short for its pixels").received(format!("{width} × {height}")));
     }
     decoder.set_options(settings.jpeg_set_out_colorspace(if grey { ColorSpace::Luma } else { ColorSpace::RGB }));

@@ -6,7 +6,7 @@ import { refuse } from '../../native/errors.ts'
 import { isTensor } from '../../native/record.ts'
 import type { Summary } from '../../nn/summary.ts'
 import type { Tensor } from '../../tensor/tensor.ts'
-import type { Batches, History, Model } from '../events.ts'
+import { type Batches, globalStep, type History, type Model } from '../events.ts'
 import type { Callback } from '../fit.ts'
 import { judge, type Judgement } from './mistakes.ts'
 import { page, type StepRecord } from './page.ts'
@@ -65,7 +65,6 @@ export interface ReportedRun {
   model: Model
   history: History
   steps: readonly StepRecord[]
-  stepsPerEpoch: number | null
   device: string
   /** Batches for the confusion matrix and the mistakes: those of validation. */
   validation?: Batches | undefined
@@ -80,7 +79,7 @@ export interface ReportedRun {
 export async function writeReport(file: string, run: ReportedRun, options: ReportOptions = {}): Promise<void> {
   if (typeof file !== 'string' || file === '') refuse('writeReport', 'file', 'a path', file)
   const { title = 'Training run', classes = [], seed, facts = {} } = options
-  const { model, history, steps, stepsPerEpoch, device, validation } = run
+  const { model, history, steps, device, validation } = run
   let judgement: Judgement | null = null
   let layers: [string, string, string, string][] = []
   if (validation) {
@@ -94,7 +93,6 @@ export async function writeReport(file: string, run: ReportedRun, options: Repor
     date: new Date(),
     history,
     steps,
-    stepsPerEpoch,
     classes,
     judgement,
     layers,
@@ -122,11 +120,13 @@ function classifies(model: Model, x: Tensor): boolean {
 /** A callback that writes a report when the run ends; see {@link writeReport}. */
 export function report(file: string, options: ReportOptions = {}): Callback {
   const steps: StepRecord[] = []
-  let [stepsPerEpoch, device]: [number | null, string] = [null, 'cpu']
+  let device = 'cpu'
   return async (event, { model, options: { validation } }) => {
-    if (event.type === 'start') [stepsPerEpoch, device] = [event.steps, event.device]
-    if (event.type === 'step') steps.push({ loss: event.loss, lr: event.lr })
+    if (event.type === 'start') device = event.device
+    if (event.type === 'step') {
+      steps.push({ step: globalStep(event, steps.at(-1)?.step ?? 0), loss: event.loss, lr: event.lr })
+    }
     if (event.type !== 'end') return
-    await writeReport(file, { model, history: event.history, steps, stepsPerEpoch, device, validation }, options)
+    await writeReport(file, { model, history: event.history, steps, device, validation }, options)
   }
 }

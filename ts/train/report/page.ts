@@ -7,6 +7,8 @@ import { STYLE } from './style.ts'
 
 /** One step of a run. */
 export interface StepRecord {
+  /** From 1 on in the whole run. */
+  step: number
   loss: number
   lr: number
 }
@@ -17,8 +19,6 @@ export interface ReportContent {
   date: Date
   history: History
   steps: readonly StepRecord[]
-  /** Batches in an epoch. */
-  stepsPerEpoch: number | null
   /** Names of classes, for the tables below. */
   classes: readonly string[]
   judgement: Judgement | null
@@ -55,7 +55,7 @@ function figuresOf({ history }: ReportContent): string {
   return `<dl class="figures">${entries.join('')}</dl>`
 }
 
-function charts({ history, steps, stepsPerEpoch }: ReportContent): string {
+function charts({ history, steps }: ReportContent): string {
   const { epochs } = history
   const perEpoch = (name: string, of: (e: EpochRecord) => number | undefined) => ({
     name,
@@ -63,9 +63,7 @@ function charts({ history, steps, stepsPerEpoch }: ReportContent): string {
   })
   const drawn: string[] = []
   if (steps.length > 1) {
-    const inEpochs = (i: number) =>
-      stepsPerEpoch === null ? i + 1 : ((epochs[0]?.epoch ?? 1) - 1) * stepsPerEpoch + i + 1
-    const loss = steps.map((step, i) => [inEpochs(i), step.loss] as const)
+    const loss = steps.map((record) => [record.step, record.loss] as const)
     drawn.push(
       curves({
         title: 'Loss of each step',
@@ -82,7 +80,7 @@ function charts({ history, steps, stepsPerEpoch }: ReportContent): string {
     drawn.push(curves({ title: `${title} of each epoch`, x: 'epoch', series, format: (v) => tick(name, v) }))
   }
   if (steps.length > 1) {
-    const rates = steps.map((step, i) => [i + 1, step.lr] as const)
+    const rates = steps.map((record) => [record.step, record.lr] as const)
     const format = (v: number) => Number(v.toPrecision(3)).toString()
     drawn.push(curves({ title: 'Learning rate', x: 'step', series: [{ name: 'first group', points: rates }], format }))
   }

@@ -22,6 +22,7 @@ import { DataLoader, TensorDataset } from 'fovea/data'
 import { Accuracy, Ema, fit, loadWeights, saveWeights, train, type TrainOptions } from 'fovea/train'
 import { root } from '../child.ts'
 import { convNet, numbers } from '../engine.ts'
+import { gpuFor, on } from '../gpu.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'fovea-runs-'))
 afterAll(() => rmSync(dir, { recursive: true }))
@@ -170,6 +171,34 @@ describe('resuming', () => {
       /checkpoint\.dir/,
     )
   })
+})
+
+const gpu = await gpuFor('a run that is resumed on a GPU')
+
+describe.skipIf(!gpu)('a run that is resumed on a GPU', () => {
+  test('has the weights of one without a stop within 1e-5, and its tensors are there', async () => {
+    await on('gpu', async () => {
+      const plain = { metrics: {}, epochs: 2 }
+      const strip = (run: ReturnType<typeof setUp>) => {
+        const { validation: __, ...options } = run.options
+        return { ...run, options }
+      }
+      const whole = strip(setUp(9, plain))
+      await fit(whole.model, whole.loader, whole.options)
+      const checkpoint = { dir: join(dir, 'gpu'), resume: true }
+      const first = strip(setUp(9, { ...plain, checkpoint }))
+      for await (const event of train(first.model, first.loader, first.options)) if (event.type === 'checkpoint') break
+      const second = strip(setUp(97, { ...plain, checkpoint }))
+      await fit(second.model, second.loader, second.options)
+      const [a, b] = [whole.model.stateDict(), second.model.stateDict()]
+      for (const [name, x] of Object.entries(a)) {
+        expect([name, b[name]!.device]).toEqual([name, 'gpu'])
+        const [p, q] = [numbers(x), numbers(b[name]!)]
+        const scale = Math.max(...p.map(Math.abs), 1e-3)
+        p.forEach((v, i) => expect(Math.abs(v - q[i]!) / scale).toBeLessThan(1e-5))
+      }
+    })
+  }, 120_000)
 })
 
 describe('aborting', () => {

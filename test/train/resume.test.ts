@@ -19,7 +19,7 @@ import {
   type Tensor,
 } from 'fovea'
 import { DataLoader, TensorDataset } from 'fovea/data'
-import { Accuracy, Ema, fit, loadWeights, saveWeights, train, type TrainOptions } from 'fovea/train'
+import { Accuracy, Ema, fit, loadHistory, loadWeights, saveWeights, train, type TrainOptions } from 'fovea/train'
 import { root } from '../child.ts'
 import { convNet, numbers } from '../engine.ts'
 import { gpuFor, on } from '../gpu.ts'
@@ -138,6 +138,8 @@ describe('resuming', () => {
     expect([history.epochs[0]!.training.loss, history.best]).toEqual([NaN, null])
     const best = setUp(5, { checkpoint: { dir: join(dir, 'best') }, epochs: 1 })
     await fit(best.model, best.loader, best.options)
+    const { epochs } = await loadHistory(join(dir, 'best', 'best.safetensors'))
+    expect(epochs.map(({ epoch }) => epoch)).toEqual([1])
     const weights = await loadWeights(join(dir, 'best', 'best.safetensors'), { prefix: 'model' })
     expect(convNet().loadStateDict(weights)).toEqual({ missing: [], unexpected: [] })
   })

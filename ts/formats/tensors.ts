@@ -16,6 +16,7 @@ const BY_EXTENSION = new Map<string, Format>([
   ['.npy', 'npy'],
   ['.pth', 'pth'],
   ['.pt', 'pth'],
+  ['.bin', 'pth'],
 ])
 
 /** The path and the format that its ending names; throws an ArgumentError where it names none of those `allowed`. */

@@ -9,7 +9,7 @@ const FORMATS = ['safetensors', 'npz', 'pth'] as const
 
 /**
  * Writes a model's state dict, or any named tensors, in the format that the file's ending names: `.safetensors`,
- * `.pth` or `.pt` (`torch.load` opens it) or `.npz`. The file is written as a whole or not at all.
+ * `.pth`, `.pt` or `.bin` (`torch.load` opens it) or `.npz`. The file is written as a whole or not at all.
  *
  * Only safetensors files carry `metadata`. Throws a DataError where the file can't be written.
  */
@@ -27,7 +27,7 @@ export async function saveWeights(
 }
 
 /**
- * The named tensors of a file: `.safetensors`, `.npz`, or PyTorch's `.pth` or `.pt`. Halves become f32.
+ * The named tensors of a file: `.safetensors`, `.npz`, or PyTorch's `.pth`, `.pt` or `.bin`. Halves become f32.
  *
  * In a PyTorch file a name is the path through its dictionaries, such as `model.conv1.weight`; of anything but
  * tensors, containers, strings and numbers it is refused, and nothing in it is executed. `prefix` picks the names that

@@ -8,7 +8,7 @@ import { DataError, FormatError, refuse } from '../native/errors.ts'
 import { isTensor } from '../native/record.ts'
 import type { OptimizerState } from '../optim/optimizer.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-import type { Batches, EpochRecord, Model, Optimizes, TrainOptions } from './events.ts'
+import type { Batches, EpochRecord, History, Model, Optimizes, TrainOptions } from './events.ts'
 
 /** Where a run is, as plain data. */
 export interface Progress {
@@ -69,6 +69,37 @@ export function bestFile(dir: string): string {
   return join(resolve(dir), 'best.safetensors')
 }
 
+/** What a file says of the run it was written by. */
+function storedIn(op: string, file: string, metadata: Readonly<Record<string, string>>): Stored {
+  const text = metadata[KEY]
+  if (text === undefined) {
+    throw new FormatError(`${op}: ${file} holds weights, but no run to go on with`, {
+      op,
+      argument: 'checkpoint',
+      expected: 'a checkpoint that train or fit wrote',
+    })
+  }
+  const stored = fromJson(text) as Stored
+  if (stored.version === VERSION) return stored
+  throw new FormatError(`${op}: ${file} is a checkpoint of version ${stored.version}, expected ${VERSION}`, {
+    op,
+    argument: 'checkpoint',
+    expected: String(VERSION),
+    received: String(stored.version),
+  })
+}
+
+/**
+ * The epochs so far of the run that a checkpoint belongs to. Throws a DataError where the file can't be read, a
+ * FormatError where it is no checkpoint.
+ */
+export async function loadHistory(file: string): Promise<History> {
+  if (typeof file !== 'string' || file === '') refuse('loadHistory', 'file', 'a path', file)
+  const { metadata } = loadTensors(resolve(file), 'safetensors')
+  const { epochs, best } = storedIn('loadHistory', file, metadata).progress
+  return { epochs, best, stopped: 'epochs' }
+}
+
 export class Checkpoint {
   readonly #model: Model
   readonly #loader: Batches
@@ -113,23 +144,7 @@ export class Checkpoint {
   load(file: string): Progress | null {
     if (!existsSync(file)) return null
     const { tensors, metadata } = loadTensors(file, 'safetensors')
-    const text = metadata[KEY]
-    if (text === undefined) {
-      throw new FormatError(`train: ${file} holds weights, but no run to go on with`, {
-        op: 'train',
-        argument: 'checkpoint',
-        expected: 'a checkpoint that train or fit wrote',
-      })
-    }
-    const stored = fromJson(text) as Stored
-    if (stored.version !== VERSION) {
-      throw new FormatError(`train: ${file} is a checkpoint of version ${stored.version}, expected ${VERSION}`, {
-        op: 'train',
-        argument: 'checkpoint',
-        expected: String(VERSION),
-        received: String(stored.version),
-      })
-    }
+    const stored = storedIn('train', file, metadata)
     const { optimizer, schedule, ema } = this.#options
     if ((stored.schedule === null) !== (schedule === undefined)) {
       throw new DataError(`train: ${file} was written ${stored.schedule ? 'with' : 'without'} a schedule`, {

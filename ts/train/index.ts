@@ -1,6 +1,7 @@
 /** Training and using models as a whole. */
 export { Accuracy, MeanLoss, type Metric } from '../metrics/index.ts'
 export { defineModel, load, loadWeights, save, saveWeights } from '../formats/index.ts'
+export { loadHistory } from './checkpoint.ts'
 export { Ema } from './ema.ts'
 export { evaluate, predict } from './evaluate.ts'
 export type {

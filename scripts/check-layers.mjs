@@ -2,7 +2,7 @@
  * Imports point one way only, and names say what a file is about.
  *
  * Rust, from the crates' dependencies: core ← cpu, gpu ← ops ← native.
- * TypeScript: native ← generated ← tensor ← nn, optim, data ← fields ← models ← methods, train; type-only imports are free.
+ * TypeScript: native ← generated ← tensor ← nn, optim, formats, data ← fields ← models ← methods, train; type-only imports are free.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
@@ -28,7 +28,7 @@ const LAYERS = [
   ['native'], // the calls into the addon
   ['generated'],
   ['tensor'],
-  ['nn', 'optim', 'data'],
+  ['nn', 'optim', 'formats', 'data'],
   ['vision', 'graph', 'text', 'geometry', 'rl', 'metrics'],
   ['models'],
   ['methods', 'train'],

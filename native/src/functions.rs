@@ -1,16 +1,14 @@
-//! Scopes, state, reports and files.
+//! Scopes, state and reports.
 
 use crate::engine::engine;
 use crate::environment::{Call, Environment, device_from, gpu, opened_gpu};
 use fovea_core::attributes::camel;
 use fovea_core::device::{Device, Threads};
-use fovea_core::graph::Cell;
 use fovea_core::profile::Timed;
-use fovea_core::{Error, Result, Shape, TensorType};
+use fovea_core::{Error, Result};
 use fovea_cpu::pool::pool;
 use napi_sys::napi_value;
 use serde_json::json;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,9 +40,6 @@ pub const FUNCTIONS: &[(&str, Call)] = &[
     ("memory", memory),
     ("counters", counters),
     ("setFlag", set_flag),
-    ("saveSafetensors", save_safetensors),
-    ("loadSafetensors", load_safetensors),
-    ("readIdx", read_idx),
 ];
 
 fn take_error(e: &mut Environment, _: &[napi_value]) -> Result<napi_value> {
@@ -284,65 +279,4 @@ fn set_flag(e: &mut Environment, a: &[napi_value]) -> Result<napi_value> {
     }
     e.graph.forget_plans();
     e.js.undefined()
-}
-
-fn save_safetensors(e: &mut Environment, a: &[napi_value]) -> Result<napi_value> {
-    let path = e.js.to_string(a[0], "path")?;
-    let names = e.js.to_strings(a[1], "names")?;
-    let handles = e.js.to_u32s(a[2], "handles")?;
-    let metadata = e.js.to_strings(a[3], "metadata")?;
-    if names.len() != handles.len() {
-        return Err(Error::argument("names and handles must be as many").at("names"));
-    }
-    let mut tensors = Vec::with_capacity(names.len());
-    for (name, handle) in names.into_iter().zip(handles) {
-        let val = e.handles.get(handle)?;
-        let ty = e.graph.ty(val);
-        let value = e
-            .graph
-            .materialized(val)
-            .ok_or_else(|| Error::internal(format!("{name} was saved before it was evaluated")))?;
-        let mut bytes = vec![0; ty.bytes()];
-        let runtime = e.graph.runtime(e.graph.device_of(val))?;
-        runtime.read(&value.cell.buffer()?, ty.dtype, &value.layout, &mut bytes)?;
-        tensors.push(fovea_io::safetensors::Named { name, dtype: ty.dtype, shape: ty.shape.to_vec(), bytes });
-    }
-    let metadata = metadata.chunks_exact(2).map(|p| (p[0].clone(), p[1].clone())).collect();
-    fovea_io::safetensors::save(Path::new(&path), &tensors, metadata)?;
-    e.js.undefined()
-}
-
-fn load_safetensors(e: &mut Environment, a: &[napi_value]) -> Result<napi_value> {
-    let path = e.js.to_string(a[0], "path")?;
-    let tensors = fovea_io::safetensors::load(Path::new(&path))?;
-    if tensors.len() > crate::environment::SCRATCH {
-        return Err(Error::format(format!("{path} holds {} tensors, more than can be loaded at once", tensors.len())));
-    }
-    let device = e.graph.default_device;
-    let runtime = e.graph.runtime(device)?;
-    let mut names = Vec::with_capacity(tensors.len());
-    for (i, tensor) in tensors.into_iter().enumerate() {
-        let ty = TensorType { dtype: tensor.dtype, shape: Shape::checked(&tensor.shape)? };
-        let cell = Cell::ready(runtime.upload(&tensor.bytes, ty.dtype)?, ty.bytes(), e.graph.account());
-        let val = e.graph.leaf(ty, cell, device, false)?;
-        let handle = e.handles.make(&mut e.graph, val)?;
-        e.scratch()[i] = f64::from(handle);
-        names.push(tensor.name);
-    }
-    e.report();
-    e.js.strings(&names)
-}
-
-fn read_idx(e: &mut Environment, a: &[napi_value]) -> Result<napi_value> {
-    let path = e.js.to_string(a[0], "path")?;
-    let idx = fovea_io::idx::read(Path::new(&path))?;
-    let object = e.js.object()?;
-    e.js.set(object, "dims", e.js.numbers(idx.dims.iter().map(|&d| d as f64))?)?;
-    let (array, data) = e.js.typed_array(1, idx.data.len(), 1)?;
-    if !idx.data.is_empty() {
-        // SAFETY: the fresh array has room for exactly these bytes.
-        unsafe { std::ptr::copy_nonoverlapping(idx.data.as_ptr(), data, idx.data.len()) };
-    }
-    e.js.set(object, "data", array)?;
-    Ok(object)
 }

@@ -5,6 +5,7 @@
 mod dispatch;
 mod engine;
 mod environment;
+mod files;
 mod functions;
 mod gradients;
 mod handles;

@@ -8,10 +8,16 @@ use std::ptr::null_mut;
 use std::sync::{Arc, Mutex, PoisonError};
 use sys::{napi_deferred, napi_env, napi_value};
 
+/// Makes what a promise resolves to, on the thread of its environment.
+pub type Delivery = Box<dyn FnOnce(Js) -> Result<napi_value> + Send>;
+
+/// How work behind a promise ended; without a delivery the promise resolves to undefined.
+pub type Ending = Result<Option<Delivery>>;
+
 /// A settled promise on its way to its thread.
 struct Settled {
     deferred: napi_deferred,
-    result: Result<()>,
+    result: Ending,
 }
 
 // SAFETY: the deferred is only used on the environment's own thread; here it just travels.
@@ -85,15 +91,21 @@ impl Promises {
 
     /// A new promise, and what settles it from any thread.
     pub fn make(&self, js: Js) -> Result<(napi_value, impl FnOnce(Result<()>) + Send + use<>)> {
+        let (promise, settle) = self.deliver(js)?;
+        Ok((promise, move |result: Result<()>| settle(result.map(|()| None))))
+    }
+
+    /// As [`Promises::make`], for a promise with a value.
+    pub fn deliver(&self, js: Js) -> Result<(napi_value, impl FnOnce(Ending) + Send + use<>)> {
         let (mut deferred, mut promise) = (null_mut(), null_mut());
         // SAFETY: both places are valid.
         if unsafe { sys::napi_create_promise(js.raw(), &mut deferred, &mut promise) } != sys::Status::napi_ok {
             return Err(Error::internal("a promise could not be made"));
         }
         self.hold(js, 1);
-        let ticket = Settled { deferred, result: Ok(()) };
+        let ticket = Settled { deferred, result: Ok(None) };
         let inner = self.inner.clone();
-        let settle = move |result: Result<()>| {
+        let settle = move |result| {
             let mut ticket = ticket;
             ticket.result = result;
             let mut inner = inner.lock().unwrap_or_else(PoisonError::into_inner);
@@ -115,7 +127,7 @@ impl Promises {
         if unsafe { sys::napi_create_promise(js.raw(), &mut deferred, &mut promise) } != sys::Status::napi_ok {
             return Err(Error::internal("a promise could not be made"));
         }
-        conclude(js, deferred, result);
+        conclude(js, deferred, result.map(|()| None));
         Ok(promise)
     }
 
@@ -143,14 +155,13 @@ impl Promises {
     }
 }
 
-fn conclude(js: Js, deferred: napi_deferred, result: Result<()>) {
+fn conclude(js: Js, deferred: napi_deferred, result: Ending) {
+    let value = result.and_then(|delivery| delivery.map_or_else(|| js.undefined(), |make| make(js)));
     // SAFETY: the deferred is live and concluded once.
     unsafe {
-        match result {
-            Ok(()) => {
-                if let Ok(value) = js.undefined() {
-                    sys::napi_resolve_deferred(js.raw(), deferred, value);
-                }
+        match value {
+            Ok(value) => {
+                sys::napi_resolve_deferred(js.raw(), deferred, value);
             }
             Err(error) => {
                 if let Ok(value) = js.error(&error) {

@@ -6,7 +6,7 @@ export const defaults = { epochs: 3, seed: 1, device: 'cpu' }
 export const help = `npm start -- [OPTIONS]
 
 Trains the network of examples/mnist.ts on the 60,000 images of MNIST, tests it on the other 10,000,
-and saves it as runs/mnist/model.safetensors. Ctrl-C stops it and keeps the last weights.
+saves it as runs/mnist/model.safetensors and writes runs/mnist/report.html. Ctrl-C stops it and keeps the last weights.
 
   --epochs N                passes over the training images (${defaults.epochs})
   --device cpu | gpu | auto where to compute (${defaults.device})

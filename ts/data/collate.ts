@@ -1,9 +1,11 @@
 /** Items into a batch. */
+import { native } from '../native/addon.ts'
 import { refuse } from '../native/errors.ts'
 import { isTensor } from '../native/record.ts'
-import type { TypedArray } from '../native/types.ts'
+import { allocate, type TypedArray } from '../native/types.ts'
 import { stack } from '../tensor/compose.ts'
-import { tensor } from '../tensor/create.ts'
+import { leaf, tensor } from '../tensor/create.ts'
+import { sameShape } from '../tensor/structure.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 
 type Single = Tensor | TypedArray | number | boolean | bigint
@@ -23,10 +25,26 @@ export function collate<T>(items: readonly T[]): Collated<T> {
   return joined(items, 'item') as Collated<T>
 }
 
+/** A batch of tensors that are there already, as a leaf: what a loader makes ahead then stays out of the graph. */
+function copied(items: readonly Tensor[]): Tensor | null {
+  const first = items[0]!
+  const plain = items.every((x) => {
+    return isTensor(x) && x._kind === 0 && x._device === 0 && !x.requiresGrad && x.dtype === first.dtype
+  })
+  if (!plain || !items.every((x) => sameShape(x, first) && native.isReady(x._id))) return null
+  const data = allocate(first._dtype, items.length * first.size)
+  items.forEach((x, i) => native.copyOut(x._id, data.subarray(i * first.size, (i + 1) * first.size)))
+  return leaf(data, first._dtype, [items.length, ...first.shape], { device: 'cpu' })
+}
+
 function joined(items: readonly unknown[], path: string): unknown {
   const [first] = items
-  if (isTensor(first)) return stack(items as Tensor[])
-  if (ArrayBuffer.isView(first)) return stack((items as TypedArray[]).map((item) => tensor(item)))
+  if (isTensor(first)) return copied(items as Tensor[]) ?? stack(items as Tensor[])
+  if (ArrayBuffer.isView(first))
+    return joined(
+      (items as TypedArray[]).map((item) => tensor(item)),
+      path,
+    )
   switch (typeof first) {
     case 'number':
       return tensor(items as number[], { dtype: items.every(Number.isInteger) ? 'i32' : 'f32' })

@@ -77,9 +77,27 @@ export interface Addon {
   setFlag(name: string, value: number): void
   drain(): void
 
-  saveSafetensors(path: string, names: string[], handles: number[], metadata: string[]): void
-  loadSafetensors(path: string): string[]
-  readIdx(path: string): { dims: number[]; data: Uint8Array }
+  saveTensors(
+    file: string,
+    format: string,
+    names: string[],
+    handles: number[],
+    metadata: readonly string[],
+  ): Promise<void>
+  loadTensors(file: string, format: string, device: number): { names: string[]; handles: number[]; metadata: string[] }
+  decodeImages(files: readonly string[], options: readonly number[], keep: boolean): Promise<DecodedImages>
+  extractZip(file: string, dir: string): Promise<void>
+  replaceFile(file: string, data: Uint8Array): Promise<void>
+}
+
+/** Pictures as normalised floats, one behind the other; those that failed have no pixels and a size of 0 × 0. */
+export interface DecodedImages {
+  data: Float32Array
+  /** Height and width of each. */
+  sizes: number[]
+  /** Positions of the pictures that could not be read, and why not, see {@link translate}. */
+  failed: number[]
+  errors: unknown[]
 }
 
 interface RawAddon extends Addon {

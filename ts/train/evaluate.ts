@@ -7,6 +7,7 @@ import { materialize } from '../tensor/read.ts'
 import { noGrad } from '../tensor/scopes.ts'
 import { eachTensor } from '../tensor/structure.ts'
 import type { Tensor } from '../tensor/tensor.ts'
+import { batchesOf, checkSignal, unlessAborted } from './abort.ts'
 
 /** Puts `model` into evaluation mode; returns what puts every module back into the mode it was in. */
 function evaluating(model: AnyModule): () => void {
@@ -19,19 +20,21 @@ function evaluating(model: AnyModule): () => void {
 
 /**
  * The metrics of `model` over all batches [inputs, targets] of `loader`, in evaluation mode and without gradients; the
- * mode is restored.
+ * mode is restored. Rejects with the reason of an aborted `signal`.
  */
 export async function evaluate<Names extends string>(
   model: Module<[Tensor], Tensor>,
   loader: AsyncIterable<readonly Tensor[]> | Iterable<readonly Tensor[]>,
-  options: { metrics: Record<Names, Metric> },
+  options: { metrics: Record<Names, Metric>; signal?: AbortSignal },
 ): Promise<Record<Names, number>> {
   const metrics = Object.entries<Metric>(options.metrics)
+  const { signal } = options
+  checkSignal('evaluate', signal)
   if (metrics.length === 0) refuse('evaluate', 'metrics', 'at least one metric', options.metrics)
   for (const [, metric] of metrics) metric.reset()
   const restore = evaluating(model as unknown as AnyModule)
   try {
-    for await (const [x, target] of loader) {
+    for await (const [x, target] of batchesOf(loader, signal)) {
       if (!isTensor(x) || !isTensor(target)) refuse('evaluate', 'loader', 'batches [inputs, targets]', [x, target])
       noGrad(() => {
         const output = model.forward(x)
@@ -41,7 +44,8 @@ export async function evaluate<Names extends string>(
   } finally {
     restore()
   }
-  const figures = await Promise.all(metrics.map(async ([name, metric]) => [name, await metric.compute()] as const))
+  const computed = Promise.all(metrics.map(async ([name, metric]) => [name, await metric.compute()] as const))
+  const figures = await unlessAborted(computed, signal)
   return Object.fromEntries(figures) as Record<Names, number>
 }
 

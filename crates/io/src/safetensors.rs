@@ -1,112 +1,150 @@
 //! safetensors files through the format's own crate: named tensors that PyTorch and others open.
+//!
+//! The crate refuses headers that are truncated, overlap, overflow or leave gaps.
 
-use fovea_core::{DType, Error, Result};
+use crate::array::{Array, ByteOrder, Element, Sink};
+use crate::file;
+use fovea_core::{Error, Result};
+use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use std::collections::HashMap;
-use std::fs;
-use std::io::Write;
 use std::path::Path;
 
-/// A tensor of a file, row-major.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Named {
-    pub name: String,
-    pub dtype: DType,
-    pub shape: Vec<usize>,
-    pub bytes: Vec<u8>,
-}
+/// Element types that are read; those of tensors are written.
+const TYPES: [(Dtype, Element); 12] = [
+    (Dtype::F32, Element::F32),
+    (Dtype::F64, Element::F64),
+    (Dtype::I32, Element::I32),
+    (Dtype::I64, Element::I64),
+    (Dtype::U8, Element::U8),
+    (Dtype::BOOL, Element::Bool),
+    (Dtype::F16, Element::F16),
+    (Dtype::BF16, Element::BF16),
+    (Dtype::I8, Element::I8),
+    (Dtype::I16, Element::I16),
+    (Dtype::U16, Element::U16),
+    (Dtype::U32, Element::U32),
+];
 
-fn to_file(dtype: DType) -> Dtype {
-    match dtype {
-        DType::F32 => Dtype::F32,
-        DType::F64 => Dtype::F64,
-        DType::I32 => Dtype::I32,
-        DType::I64 => Dtype::I64,
-        DType::U8 => Dtype::U8,
-        DType::Bool => Dtype::BOOL,
-    }
-}
-
-fn from_file(dtype: Dtype) -> Option<DType> {
-    DType::ALL.into_iter().find(|&d| to_file(d) == dtype)
-}
-
-/// Writes tensors to `path` through a temporary file beside it, so that a crash or a full disk leaves the old file.
-pub fn save(path: &Path, tensors: &[Named], metadata: HashMap<String, String>) -> Result<()> {
+/// Writes tensors and metadata to `path`: all of the file or nothing.
+pub fn save(path: &Path, tensors: &[Array], metadata: HashMap<String, String>) -> Result<()> {
     let shown = path.display();
+    let kind = |array: &Array| {
+        TYPES.iter().find(|(_, e)| *e == Element::of(array.dtype)).map(|(d, _)| *d).expect("every dtype is listed")
+    };
     let views = tensors
         .iter()
-        .map(|t| Ok((t.name.as_str(), TensorView::new(to_file(t.dtype), t.shape.clone(), &t.bytes)?)))
+        .map(|t| Ok((t.name.as_str(), TensorView::new(kind(t), t.shape.clone(), &t.bytes)?)))
         .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
         .map_err(|e| Error::internal(format!("{shown} can't be written: {e}")))?;
     let bytes = safetensors::serialize(views, Some(metadata))
         .map_err(|e| Error::format(format!("{shown} can't be written: {e}")).at("names"))?;
-    let failed = |e: std::io::Error| Error::data(format!("{shown} can't be written: {e}")).at("path");
-    if let Some(folder) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
-        fs::create_dir_all(folder).map_err(failed)?;
-    }
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".{}.tmp", std::process::id()));
-    let temporary = path.with_file_name(name);
-    let write = || {
-        let mut file = fs::File::create(&temporary)?;
-        file.write_all(&bytes)?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)
-    };
-    write().map_err(|e| {
-        let _ = fs::remove_file(&temporary);
-        failed(e)
-    })
+    file::replace_with(path, &bytes)
 }
 
-/// Reads every tensor of a file, in the order of their names.
-pub fn load(path: &Path) -> Result<Vec<Named>> {
-    let shown = path.display();
-    let raw = fs::read(path).map_err(|e| Error::data(format!("{shown} can't be read: {e}")).at("path"))?;
-    let file = safetensors::SafeTensors::deserialize(&raw)
-        .map_err(|e| Error::format(format!("{shown} is not a valid safetensors file: {e}")).at("path"))?;
-    let mut out = Vec::with_capacity(file.len());
-    for (name, view) in file.tensors() {
-        let dtype = from_file(view.dtype()).ok_or_else(|| {
-            Error::format(format!("{shown}: tensor {name} has a dtype that is not supported"))
-                .at("path")
-                .expected("f32, f64, i32, i64, u8 or bool")
+/// Hands every tensor of a mapped file to `sink`, in the order of their names, and returns the file's metadata.
+///
+/// Errors: `DataError` where it can't be read, `FormatError` where it is no safetensors file.
+pub fn load(path: &Path, sink: Sink<'_>) -> Result<HashMap<String, String>> {
+    file::mapped(path, "safetensors", |raw| decode(raw, sink))
+}
+
+/// As [`load`], of a file's content.
+pub fn decode(raw: &[u8], sink: Sink<'_>) -> Result<HashMap<String, String>> {
+    let broken = |e: safetensors::SafeTensorError| Error::format(e.to_string()).expected("a safetensors file");
+    let file = SafeTensors::deserialize(raw).map_err(broken)?;
+    let (_, header) = SafeTensors::read_metadata(raw).map_err(broken)?;
+    let mut views = file.tensors();
+    views.sort_by(|(a, _), (b, _)| a.cmp(b));
+    for (name, view) in views {
+        let element = TYPES.iter().find(|(dtype, _)| *dtype == view.dtype()).map(|(_, e)| *e).ok_or_else(|| {
+            Error::format(format!("tensor {name} has a dtype that is not supported"))
+                .expected("floats of 16 to 64 bits, integers or booleans")
                 .received(format!("{:?}", view.dtype()))
         })?;
-        if dtype == DType::Bool && view.data().iter().any(|&b| b > 1) {
-            return Err(Error::format(format!("{shown}: tensor {name} holds bytes that are no booleans")).at("path"));
-        }
-        out.push(Named { name, dtype, shape: view.shape().to_vec(), bytes: view.data().to_vec() });
+        let bytes = element
+            .decode(view.data(), ByteOrder::Little)
+            .map_err(|e| Error::format(format!("tensor {name}: {e}")).expected("0 or 1"))?;
+        sink(Array { name, dtype: element.dtype(), shape: view.shape().to_vec(), bytes })?;
     }
-    out.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(out)
+    Ok(header.metadata().clone().unwrap_or_default())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::file::tests::Folder;
+    use fovea_core::{DType, ErrorKind};
+    use std::fs;
+
+    fn all(raw: &[u8]) -> Result<Vec<Array>> {
+        let mut out = Vec::new();
+        decode(raw, &mut |array| {
+            out.push(array);
+            Ok(())
+        })?;
+        Ok(out)
+    }
+
+    fn framed(header: &str, data: &[u8]) -> Vec<u8> {
+        [&(header.len() as u64).to_le_bytes(), header.as_bytes(), data].concat()
+    }
 
     #[test]
-    fn round_trip_and_refusals() {
-        let folder = std::env::temp_dir().join(format!("fovea-safetensors-{}", std::process::id()));
-        let path = folder.join("weights.safetensors");
+    fn round_trip_with_metadata_and_truncations() {
+        let folder = Folder::new("safetensors");
+        let path = folder.0.join("weights.safetensors");
         let tensors = vec![
-            Named {
+            Array {
                 name: "a.weight".into(),
                 dtype: DType::F32,
                 shape: vec![2, 1],
                 bytes: vec![0, 0, 128, 63, 0, 0, 0, 64],
             },
-            Named { name: "b".into(), dtype: DType::I64, shape: vec![], bytes: vec![7, 0, 0, 0, 0, 0, 0, 0] },
+            Array { name: "b".into(), dtype: DType::I64, shape: vec![], bytes: vec![7, 0, 0, 0, 0, 0, 0, 0] },
         ];
-        save(&path, &tensors, HashMap::new()).unwrap();
-        assert_eq!(load(&path).unwrap(), tensors);
+        let metadata = HashMap::from([("who".to_owned(), "test".to_owned())]);
+        save(&path, &tensors, metadata.clone()).unwrap();
+        let mut read = Vec::new();
+        let found = load(&path, &mut |array| {
+            read.push(array);
+            Ok(())
+        });
+        assert_eq!((found.unwrap(), read), (metadata, tensors));
         let raw = fs::read(&path).unwrap();
-        for cut in [0, 4, 8, 20, raw.len() - 1] {
-            fs::write(&path, &raw[..cut]).unwrap();
-            assert_eq!(load(&path).unwrap_err().kind(), fovea_core::ErrorKind::Format, "cut at {cut}");
+        for cut in 0..raw.len() {
+            assert_eq!(all(&raw[..cut]).unwrap_err().kind(), ErrorKind::Format, "cut at {cut}");
         }
-        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn overlapping_overflowing_and_gapped_headers_are_refused() {
+        let entry = |shape: &str, from: &str, to: &str| {
+            format!(r#"{{"dtype":"F32","shape":{shape},"data_offsets":[{from},{to}]}}"#)
+        };
+        let good = format!(r#"{{"a":{},"b":{}}}"#, entry("[1]", "0", "4"), entry("[1]", "4", "8"));
+        assert_eq!(all(&framed(&good, &[0; 8])).unwrap().len(), 2);
+        let max = u64::MAX.to_string();
+        for bad in [
+            format!(r#"{{"a":{},"b":{}}}"#, entry("[1]", "0", "4"), entry("[1]", "0", "4")),
+            format!(r#"{{"a":{},"b":{}}}"#, entry("[1]", "0", "4"), entry("[2]", "2", "8")),
+            format!(r#"{{"a":{}}}"#, entry("[2]", "0", "4")),
+            format!(r#"{{"a":{}}}"#, entry("[1]", "4", "8")),
+            format!(r#"{{"a":{}}}"#, entry("[4611686018427387905]", "0", "4")),
+            format!(r#"{{"a":{}}}"#, entry(&format!("[{max},{max}]"), "0", "8")),
+            format!(r#"{{"a":{}}}"#, entry("[2]", "0", &max)),
+            format!(r#"{{"a":{}}}"#, entry("[1]", "8", "4")),
+            r#"{"a":{"dtype":"F99","shape":[1],"data_offsets":[0,8]}}"#.to_owned(),
+        ] {
+            assert_eq!(all(&framed(&bad, &[0; 8])).unwrap_err().kind(), ErrorKind::Format, "{bad}");
+        }
+    }
+
+    #[test]
+    fn halves_are_read_as_f32() {
+        let header = r#"{"h":{"dtype":"F16","shape":[2],"data_offsets":[0,4]}}"#;
+        let read = all(&framed(header, &[0, 0x3c, 0, 0xc0])).unwrap();
+        let ones: Vec<u8> = [1.0f32, -2.0].iter().flat_map(|v| v.to_ne_bytes()).collect();
+        assert_eq!((read[0].dtype, &read[0].bytes), (DType::F32, &ones));
     }
 }

@@ -39,7 +39,27 @@ export {
   softshrink,
   tanhshrink,
 } from '../tensor/activations.ts'
-export { flatten, logsumexp, norm, squeeze, stack, std, transpose, unsqueeze } from '../tensor/compose.ts'
+export { flatten, movedim, narrow, squeeze, stack, transpose, unsqueeze } from '../tensor/compose.ts'
+export { interpolate, type InterpolateOptions } from '../tensor/interpolate.ts'
+export { diag, diagonal, oneHot, trace, tril, triu } from '../tensor/matrices.ts'
+export { chunk, meshgrid, repeat, repeatInterleave, roll, rot90, split, tile, unbind } from '../tensor/movement.ts'
+export { pad, type PadMode, type PadOptions } from '../tensor/padding.ts'
+export {
+  argsort,
+  countNonzero,
+  cumprod,
+  isClose,
+  logsumexp,
+  median,
+  norm,
+  type NormOptions,
+  quantile,
+  type QuantileOptions,
+  std,
+  topk,
+} from '../tensor/reductions.ts'
+export { nanToNum, type NanToNumOptions } from '../tensor/replace.ts'
+export { adaptiveAvgPool2d, adaptiveMaxPool2d, fold, unfold, type WindowOptions } from '../tensor/windows.ts'
 
 /** x weightᵀ + bias: [..., in] by [out, in]. */
 export function linear(x: Tensor, weight: Tensor, bias: Tensor | null = null): Tensor {

@@ -4,11 +4,12 @@ import { native } from '../native/addon.ts'
 import { ArgumentError, DisposedError } from '../native/errors.ts'
 import { described, setTensorClass } from '../native/record.ts'
 import { deviceName, DTYPES, type Device, type DType, type TypedArray, type TypedArrayOf } from '../native/types.ts'
+import type { TensorLike } from '../native/write.ts'
 import { backward, type BackwardOptions, gradOf, setGrad } from './autograd.ts'
 import { clone } from './compose.ts'
 import { convert } from './convert.ts'
 import { tensor, type CreateOptions, type Nested } from './create.ts'
-import { at, type Index } from './indexing.ts'
+import { at, type Index, withAt } from './indexing.ts'
 import { inspect } from './inspect.ts'
 import { composedMethods, type ComposedMethods } from './methods.ts'
 import { copyInto, item, itemSync, readOne, readOneSync, toNested, toNestedSync } from './read.ts'
@@ -121,12 +122,24 @@ export class Tensor<D extends DType = DType> implements Disposable {
 
   /**
    * A part, one index for each dimension: a number (drops the dimension), `[start, end, step]` (each may be left out
-   * or null, negative counts from the end), `'...'` for all dimensions in between, null for a new dimension of 1.
+   * or null, negative counts from the end), `'...'` for all dimensions in between, null for a new dimension of 1,
+   * integers (any shape; several broadcast together) or a mask (bool), as in NumPy and PyTorch. A mask is computed by
+   * the call, since the result's shape depends on it.
    *
-   *     x.at(0)   x.at([1, 3])   x.at('...', -1)   x.at([null, null, 2], null)
+   *     x.at(0)   x.at([1, 3])   x.at('...', -1)   x.at([null, null, 2], null)   x.at(rows, columns)   x.at(x.gt(0))
    */
   at(...index: Index[]): Tensor {
     return at(this, index)
+  }
+
+  /**
+   * A new tensor with `value`, which broadcasts, in the place of the part that `index` names as for {@link at}. Where
+   * integers name a place twice the last value stands.
+   *
+   *     x.withAt([0], 1)   x.withAt(['...', [1, 3]], y)   x.withAt([x.lt(0)], 0)
+   */
+  withAt(index: readonly Index[], value: TensorLike): Tensor {
+    return withAt(this, index, value)
   }
 
   // Other dtypes, devices and histories

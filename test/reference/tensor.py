@@ -14,7 +14,7 @@ import torch
 from torch.nn import functional as F
 
 SEED = 20260102
-NAMES = {torch.float64: "f64", torch.float32: "f32", torch.int64: "i64", torch.int32: "i32", torch.bool: "bool"}
+NAMES = {torch.float64: "f64", torch.float32: "f32", torch.int64: "i64", torch.int32: "i32", torch.uint8: "u8", torch.bool: "bool"}
 
 
 def array(x):
@@ -259,10 +259,24 @@ def indexing():
     ]
 
 
+def promotion():
+    """The dtype of a sum of tensors of each two dtypes, and with a whole number and a fraction."""
+    dtypes = [torch.float32, torch.float64, torch.int32, torch.int64, torch.uint8, torch.bool]
+    one = lambda dtype: torch.ones(2, dtype=dtype)
+    return {
+        NAMES[a]: {
+            **{NAMES[b]: NAMES[(one(a) + one(b)).dtype] for b in dtypes},
+            "2": NAMES[(one(a) + 2).dtype],
+            "1.5": NAMES[(one(a) + 1.5).dtype],
+        }
+        for a in dtypes
+    }
+
+
 def main():
     torch.manual_seed(SEED)
     groups = {f.__name__: f() for f in (activations, movement, reductions, images, indexing)}
-    data = {"torch": torch.__version__.split("+")[0], "seed": SEED, "groups": groups}
+    data = {"torch": torch.__version__.split("+")[0], "seed": SEED, "promotion": promotion(), "groups": groups}
     path = pathlib.Path(__file__).parent / "tensor.json"
     path.write_text(json.dumps(data, separators=(",", ":")) + "\n")
     print({name: len(cases) for name, cases in groups.items()}, path.stat().st_size)

@@ -18,6 +18,8 @@ interface Case {
 
 interface Fixtures {
   torch: string
+  /** The dtype of a sum by the dtype on the left, and the dtype or number on the right. */
+  promotion: Record<DType, Record<string, DType>>
   groups: Record<string, Case[]>
 }
 

@@ -4,6 +4,7 @@ export { Variable, type VariableOptions } from './variable.ts'
 export {
   arange,
   type CreateOptions,
+  type DataArray,
   empty,
   eye,
   full,
@@ -13,6 +14,7 @@ export {
   ones,
   onesLike,
   tensor,
+  type TensorData,
   zeros,
   zerosLike,
 } from './create.ts'

@@ -8,7 +8,7 @@ import type { TensorLike } from '../native/write.ts'
 import { backward, type BackwardOptions, gradOf, setGrad } from './autograd.ts'
 import { clone } from './compose.ts'
 import { convert } from './convert.ts'
-import { tensor, type CreateOptions, type Nested } from './create.ts'
+import { tensor, type CreateOptions, type Nested, type TensorData } from './create.ts'
 import { at, type Index, withAt } from './indexing.ts'
 import { inspect } from './inspect.ts'
 import { composedMethods, type ComposedMethods } from './methods.ts'
@@ -34,9 +34,9 @@ export class Tensor<D extends DType = DType> implements Disposable {
   /** @internal */ _shape: readonly number[] = []
 
   /** As {@link tensor}: a new tensor from numbers, nested arrays or a typed array, which is copied. */
-  static from<D extends DType>(data: Nested | TypedArray, options: CreateOptions & { dtype: D }): Tensor<D>
-  static from(data: Nested | TypedArray, options?: CreateOptions): Tensor
-  static from(data: Nested | TypedArray, options?: CreateOptions): Tensor {
+  static from<D extends DType>(data: TensorData, options: CreateOptions & { dtype: D }): Tensor<D>
+  static from(data: TensorData, options?: CreateOptions): Tensor
+  static from(data: TensorData, options?: CreateOptions): Tensor {
     return tensor(data, options)
   }
 

@@ -72,7 +72,6 @@ def activations():
         case("tanhshrink", F.tanhshrink, a),
         case("softmin", lambda t: F.softmin(t, 1), a),
         case("glu", lambda t: F.glu(t, 0), x(4, 3)),
-        case("nanToNum", torch.nan_to_num, torch.tensor([1.0, math.nan, math.inf, -math.inf, -2.0], dtype=torch.float64)),
         case(
             "nanToNum 1, 2, 3",
             lambda t: torch.nan_to_num(t, 1, 2, 3),
@@ -259,6 +258,23 @@ def indexing():
     ]
 
 
+def derivatives():
+    from torch.autograd.functional import hessian, jacobian
+
+    a, b = x(2, 3), x(3)
+    bilinear = lambda p, q: torch.tanh(p @ q)
+    scalar = lambda p, q: (p.exp() @ q).pow(3).sum() + p[0, 0] * q.square().sum()
+    return [
+        case("jacobian", lambda t: jacobian(lambda p: torch.stack([p.prod(), p.sin().sum()]), t, create_graph=True), b),
+        case("jacobian of two", lambda p, q: jacobian(bilinear, (p, q), create_graph=True), a, b),
+        case("jacobian of a matrix", lambda t: jacobian(lambda p: p @ p.T, t, create_graph=True), a),
+        case("jacobian of a constant", lambda t: jacobian(lambda p: torch.ones(2).double(), t.detach()), b),
+        case("hessian", lambda t: hessian(lambda p: p.pow(3).sum() + p.prod(), t, create_graph=True), b),
+        case("hessian of two", lambda p, q: sum(hessian(scalar, (p, q), create_graph=True), ()), a, b),
+        case("hessian of a sum", lambda t: hessian(lambda p: p.sum(), t.detach()), b),
+    ]
+
+
 def promotion():
     """The dtype of a sum of tensors of each two dtypes, and with a whole number and a fraction."""
     dtypes = [torch.float32, torch.float64, torch.int32, torch.int64, torch.uint8, torch.bool]
@@ -275,7 +291,7 @@ def promotion():
 
 def main():
     torch.manual_seed(SEED)
-    groups = {f.__name__: f() for f in (activations, movement, reductions, images, indexing)}
+    groups = {f.__name__: f() for f in (activations, movement, reductions, images, indexing, derivatives)}
     data = {"torch": torch.__version__.split("+")[0], "seed": SEED, "promotion": promotion(), "groups": groups}
     path = pathlib.Path(__file__).parent / "tensor.json"
     path.write_text(json.dumps(data, separators=(",", ":")) + "\n")

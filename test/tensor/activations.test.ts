@@ -21,11 +21,18 @@ agrees('activations', {
   tanhshrink: (x) => F.tanhshrink(x),
   softmin: (x) => F.softmin(x, { dim: 1 }),
   glu: (x) => F.glu(x, { dim: 0 }),
-  nanToNum: (x) => x.nanToNum(),
   'nanToNum 1, 2, 3': (x) => x.nanToNum({ nan: 1, posInf: 2, negInf: 3 }),
 })
 
 describe('activations', () => {
+  test('nanToNum takes the largest numbers for infinities', () => {
+    const largest = { f32: 3.4028234663852886e38, f64: Number.MAX_VALUE }
+    for (const [dtype, most] of Object.entries(largest)) {
+      const x = tensor([NaN, Infinity, -Infinity, 2], { dtype: dtype as 'f32' })
+      expect(x.nanToNum().toNestedSync()).toEqual([0, most, -most, 2])
+    }
+  })
+
   test('their derivatives agree with differences to second order, far from 0 too', async () => {
     const x = tensor([-800, -3, -0.7, 0.4, 2.5, 800], { dtype: 'f64' })
     const smooth: ((x: Tensor) => Tensor)[] = [F.elu, F.selu, F.celu, F.mish, F.logsigmoid, F.softsign, F.tanhshrink]

@@ -32,6 +32,8 @@ export {
 } from './random.ts'
 export { materialize, print, read } from './read.ts'
 export { type BackwardOptions, grad, type GradOptions, jvp, valueAndGrad, vjp } from './autograd.ts'
+export { detectAnomaly } from './anomaly.ts'
+export { hessian, jacobian } from './jacobian.ts'
 export { customFunction, type CustomContext, type CustomFunction } from './custom.ts'
 export { gradcheck, type GradcheckOptions, gradgradcheck } from './gradcheck.ts'
 export { checkpoint, noGrad, scope } from './scopes.ts'

@@ -276,12 +276,13 @@ def derivatives():
 
 
 def promotion():
-    """The dtype of a sum of tensors of each two dtypes, and with a whole number and a fraction."""
+    """The dtype of a sum of tensors of each two dtypes, the second also without dimensions, and with numbers."""
     dtypes = [torch.float32, torch.float64, torch.int32, torch.int64, torch.uint8, torch.bool]
     one = lambda dtype: torch.ones(2, dtype=dtype)
     return {
         NAMES[a]: {
             **{NAMES[b]: NAMES[(one(a) + one(b)).dtype] for b in dtypes},
+            **{f"scalar {NAMES[b]}": NAMES[(one(a) + torch.ones((), dtype=b)).dtype] for b in dtypes},
             "2": NAMES[(one(a) + 2).dtype],
             "1.5": NAMES[(one(a) + 1.5).dtype],
         }

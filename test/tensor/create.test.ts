@@ -88,7 +88,8 @@ describe('promotion', () => {
   test.each(Object.entries(fixtures.promotion))('of %s is that of PyTorch', (left, results) => {
     const x = ones([2], { dtype: left as DType })
     const found = Object.keys(results).map((right) => {
-      const other = Number(right) ? Number(right) : ones([2], { dtype: right as DType })
+      const dtype = right.replace('scalar ', '') as DType
+      const other = Number(right) ? Number(right) : ones(dtype === right ? [2] : [], { dtype })
       return [right, x.add(other).dtype, F.add(other, x).dtype]
     })
     const wanted = Object.entries(results).map(([right, dtype]) => [right, ours(left, right, dtype)] as const)

@@ -19,7 +19,7 @@ interface Case {
 
 interface Fixtures {
   torch: string
-  /** The dtype of a sum by the dtype on the left, and the dtype or number on the right. */
+  /** The dtype of a sum by the dtype on the left, and the dtype or number on the right; 'scalar' is without dimensions. */
   promotion: Record<DType, Record<string, DType>>
   groups: Record<string, Case[]>
 }

@@ -110,7 +110,7 @@ export interface Methods {
   tanh(): Tensor
   /** Error function: `erf(x)`. */
   erf(): Tensor
-  /** Complementary error function; its error is that of erf: `1.0 - erf(x)`. */
+  /** Complementary error function 1 - erf(x), exact where it is tiny: `erfc(x)`. */
   erfc(): Tensor
   /** Inverse of sigmoid; NaN beyond 0 and 1: `log(x) - log1p(-x)`. */
   logit(): Tensor

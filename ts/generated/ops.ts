@@ -445,7 +445,7 @@ export function erf(x: TensorLike): Tensor {
   return record(51)
 }
 
-/** Complementary error function; its error is that of erf: `1.0 - erf(x)`. */
+/** Complementary error function 1 - erf(x), exact where it is tiny: `erfc(x)`. */
 export function erfc(x: TensorLike): Tensor {
   putInput(1, x, 'erfc', 'x')
   scratch[0] = 1

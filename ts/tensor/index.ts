@@ -51,6 +51,8 @@ export {
   useDevice,
 } from './devices.ts'
 export type { Index, Range } from './indexing.ts'
+export { concat, where } from '../generated/ops.ts'
 export { stack, type ReduceOptions } from './compose.ts'
+export { meshgrid } from './movement.ts'
 export type { Device, DType, TypedArray, TypedArrayOf } from '../native/types.ts'
 export type { TensorLike } from '../native/write.ts'

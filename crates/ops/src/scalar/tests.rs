@@ -138,6 +138,7 @@ pub(crate) fn eval(program: &Program, inputs: &[f64]) -> f64 {
             Prim::Cos => a(0).cos(),
             Prim::Tanh => a(0).tanh(),
             Prim::Erf => erf(a(0)),
+            Prim::Erfc => 1.0 - erf(a(0)),
             Prim::Eq => truth(a(0) == a(1)),
             Prim::Ne => truth(a(0) != a(1)),
             Prim::Lt => truth(a(0) < a(1)),

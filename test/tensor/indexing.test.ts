@@ -81,6 +81,51 @@ describe('indexing', () => {
     for (const [index, values] of taken) expect(line.at(index).toNestedSync(), JSON.stringify(index)).toEqual(values)
   })
 
+  test('random indices name what loops over them name, and withAt changes just that', () => {
+    let state = 7
+    const below = (n: number) => {
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+      return Math.floor((state / 2 ** 32) * n)
+    }
+    /** A number or range for a dimension of `size`, and what it names. */
+    const random = (size: number): [Index, places: number[], stays: boolean] => {
+      if (below(3) === 0) {
+        const i = below(size)
+        return [below(2) === 0 ? i : i - size, [i], false]
+      }
+      const step = [1, 1, 2, -1, -3][below(5)]!
+      const bound = () => (below(3) === 0 ? null : below(2 * size + 4) - size - 2)
+      const [start, end] = [bound(), bound()]
+      const named = Array.from({ length: size }, (_, i) => i)
+      const from = (v: number) => (v < 0 ? v + size : v)
+      const first = start === null ? (step > 0 ? 0 : size - 1) : Math.min(from(start), step > 0 ? size : size - 1)
+      const places: number[] = []
+      for (let i = Math.max(first, step > 0 ? 0 : -1); ; i += step) {
+        const over = end === null ? i < 0 || i >= size : step > 0 ? i >= from(end) : i <= Math.max(from(end), -1)
+        if (over || i < 0 || i >= size) break
+        places.push(named[i]!)
+      }
+      return [[start, end, step], places, true]
+    }
+    for (let n = 0; n < 300; n++) {
+      const shape = Array.from({ length: 1 + below(3) }, () => 1 + below(5))
+      const size = shape.reduce((a, b) => a * b, 1)
+      const whole = arange(0, size).reshape(shape)
+      const parts = shape.map(random)
+      const named = parts.reduce<number[]>(
+        (all_, [, places], d) => all_.flatMap((at) => places.map((i) => at * shape[d]! + i)),
+        [0],
+      )
+      const index = parts.map(([i]) => i)
+      const taken = whole.at(...index)
+      const what = `${JSON.stringify(index)} of ${JSON.stringify(shape)}`
+      expect(taken.shape, what).toEqual(parts.flatMap(([, places, stays]) => (stays ? [places.length] : [])))
+      expect(Array.from(taken.dataSync()), what).toEqual(named)
+      const changed = Array.from({ length: size }, (_, i) => (named.includes(i) ? -1 : i))
+      expect(Array.from(whole.withAt(index, -1).dataSync()), what).toEqual(changed)
+    }
+  })
+
   test('only masks are read', async () => {
     const y = randn([3, 4])
     const places = integers(0, 2).add(0)

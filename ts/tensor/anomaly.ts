@@ -41,7 +41,7 @@ const FINITE: Findings = { nan: false, infinite: false, place: -1, value: 0 }
 const isFloat = (x: Tensor) => x.dtype === 'f32' || x.dtype === 'f64'
 
 /** The folder of the library, whose lines are not what the user looks for. */
-const LIBRARY = fileURLToPath(new URL('..', import.meta.url))
+const library = () => fileURLToPath(new URL('..', import.meta.url))
 const DEPTH = 60
 
 /** The line outside the library that made the call. */
@@ -53,7 +53,8 @@ function callingLine(): string {
   const lines = stack.split('\n').slice(1)
   const places = lines.map((line) => /\(?((?:file:\/\/|\/|[A-Za-z]:\\)[^()]*:\d+:\d+)\)?$/.exec(line)?.[1])
   const plain = places.map((place) => (place?.startsWith('file://') ? fromUrl(place) : place))
-  return plain.find((place) => place !== undefined && !place.startsWith(LIBRARY)) ?? ''
+  const own = library()
+  return plain.find((place) => place !== undefined && !place.startsWith(own)) ?? ''
 }
 
 /** A path from `file://…:line:column`. */

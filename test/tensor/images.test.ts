@@ -48,6 +48,10 @@ describe('images', () => {
       () => F.fold(zeros([1, 8, 5]), [3, 4], 2),
       'fold: x must have shape [..., C · 4, 6], got [1, 8, 5]',
     ],
+    'a size that fills the memory': [
+      () => F.interpolate(x, { size: 2 ** 31 }),
+      'interpolate: size must be whole numbers from 1 to 16777216, got 2147483648',
+    ],
     'neither size nor factor': [() => F.interpolate(x, {}), 'interpolate: give either size or scaleFactor'],
     'a mode for another rank': [
       () => F.interpolate(x, { size: 2, mode: 'linear' }),

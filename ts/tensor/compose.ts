@@ -2,6 +2,7 @@
 import { concat, permute, reshape, slice } from '../generated/ops.ts'
 import { refuse, ShapeError } from '../native/errors.ts'
 import { isTensor } from '../native/record.ts'
+import { checkOptions } from '../native/write.ts'
 import { sameShape } from './structure.ts'
 import type { Tensor } from './tensor.ts'
 
@@ -24,8 +25,13 @@ export function dimension(dim: number, rank: number, op: string, argument = 'dim
   return d
 }
 
+/** `x`, or the error that it is no tensor. */
+export function checked(x: Tensor, op: string): Tensor {
+  return isTensor(x) ? x : refuse(op, 'x', 'a Tensor', x)
+}
+
 export function transpose(x: Tensor, a: number, b: number): Tensor {
-  const dims = x.shape.map((_, i) => i)
+  const dims = checked(x, 'transpose').shape.map((_, i) => i)
   const from = dimension(a, x.rank, 'transpose', 'a')
   const to = dimension(b, x.rank, 'transpose', 'b')
   dims[from] = to
@@ -34,7 +40,7 @@ export function transpose(x: Tensor, a: number, b: number): Tensor {
 }
 
 export function flatten(x: Tensor, from = 0, to = -1): Tensor {
-  if (x.rank === 0) return reshape(x, [1])
+  if (checked(x, 'flatten').rank === 0) return reshape(x, [1])
   const first = dimension(from, x.rank, 'flatten', 'from')
   const last = dimension(to, x.rank, 'flatten', 'to')
   if (last < first) refuse('flatten', 'to', `a dimension not before ${first}`, to)
@@ -43,6 +49,7 @@ export function flatten(x: Tensor, from = 0, to = -1): Tensor {
 }
 
 export function squeeze(x: Tensor, dim?: number): Tensor {
+  checked(x, 'squeeze')
   if (dim === undefined)
     return reshape(
       x,
@@ -64,16 +71,17 @@ export function squeeze(x: Tensor, dim?: number): Tensor {
 }
 
 export function unsqueeze(x: Tensor, dim: number): Tensor {
-  const d = dimension(dim, x.rank + 1, 'unsqueeze')
+  const d = dimension(dim, checked(x, 'unsqueeze').rank + 1, 'unsqueeze')
   return reshape(x, [...x.shape.slice(0, d), 1, ...x.shape.slice(d)])
 }
 
 export function clone(x: Tensor): Tensor {
-  return reshape(x, x.shape)
+  return reshape(x, checked(x, 'clone').shape)
 }
 
 /** Tensors of one shape side by side along a new dimension. */
 export function stack(tensors: readonly Tensor[], options: { dim?: number } = {}): Tensor {
+  checkOptions(options, 'stack', ['dim'])
   const dim = options.dim ?? 0
   if (!Array.isArray(tensors) || tensors.length === 0) refuse('stack', 'tensors', 'an array of tensors', tensors)
   tensors.forEach((x: unknown, i) => void (isTensor(x) || refuse('stack', `tensors[${i}]`, 'a Tensor', x)))
@@ -96,8 +104,7 @@ export function stack(tensors: readonly Tensor[], options: { dim?: number } = {}
 
 /** `length` elements of dimension `dim` from `start` on, a negative one counted from the end. */
 export function narrow(x: Tensor, dim: number, start: number, length: number): Tensor {
-  if (!isTensor(x)) refuse('narrow', 'x', 'a Tensor', x)
-  const d = dimension(dim, x.rank, 'narrow')
+  const d = dimension(dim, checked(x, 'narrow').rank, 'narrow')
   const size = x.shape[d]!
   const from = start < 0 ? start + size : start
   if (!Number.isSafeInteger(start) || from < 0 || from > size)
@@ -121,6 +128,7 @@ export function taken(x: Tensor, d: number, start: number, length: number): Tens
 
 /** Dimensions moved from the places `from` to the places `to`; the others keep their order. */
 export function movedim(x: Tensor, from: number | readonly number[], to: number | readonly number[]): Tensor {
+  checked(x, 'movedim')
   const [sources, targets] = [from, to].map((list, k) =>
     distinctDimensions(typeof list === 'number' ? [list] : list, x.rank, 'movedim', k === 0 ? 'from' : 'to'),
   ) as [number[], number[]]

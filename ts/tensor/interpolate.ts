@@ -2,6 +2,7 @@
 import * as ops from '../generated/ops.ts'
 import { ArgumentError, refuse } from '../native/errors.ts'
 import { isTensor } from '../native/record.ts'
+import { checkOptions } from '../native/write.ts'
 import { tensor } from './create.ts'
 import type { Tensor } from './tensor.ts'
 
@@ -15,6 +16,9 @@ export interface InterpolateOptions {
   /** Whether the centres of the outermost elements stay where they are, instead of their edges. Default false. */
   alignCorners?: boolean | undefined
 }
+
+/** No dimension becomes larger than this: what is asked for by mistake shall not fill the memory. */
+const LARGEST = 2 ** 24
 
 /** One dimension: its size, that of the result, and the step in x from one element of the result to the next. */
 interface Axis {
@@ -44,7 +48,9 @@ function axes(x: Tensor, options: InterpolateOptions): Axis[] {
   const sizes = scales === null ? numbers(size!, inner.length, 'size') : inner.map((n, i) => Math.floor(n * scales[i]!))
   return inner.map((n, i) => {
     const out = sizes[i]!
-    if (!Number.isSafeInteger(out) || out < 1) refuse('interpolate', 'size', 'whole numbers from 1 on', out)
+    if (!Number.isSafeInteger(out) || out < 1 || out > LARGEST) {
+      refuse('interpolate', 'size', `whole numbers from 1 to ${LARGEST}`, out)
+    }
     if (n === 0) refuse('interpolate', 'x', 'planes with elements', x)
     const step = alignCorners ? (out > 1 ? (n - 1) / (out - 1) : 0) : scales === null ? n / out : 1 / scales[i]!
     return { size: n, out, step }
@@ -80,6 +86,7 @@ function linear(x: Tensor, d: number, { size, out, step }: Axis, alignCorners: b
  */
 export function interpolate(x: Tensor, options: InterpolateOptions): Tensor {
   if (!isTensor(x)) refuse('interpolate', 'x', 'a Tensor', x)
+  checkOptions(options ?? null, 'interpolate', ['size', 'scaleFactor', 'mode', 'alignCorners'])
   const { mode = 'nearest', alignCorners = false } = options
   if (x.rank < 3) refuse('interpolate', 'x', 'batches with channels, [N, C, ...]', x)
   const wantedRank = { nearest: x.rank, 'nearest-exact': x.rank, linear: 3, bilinear: 4 }[mode]

@@ -22,6 +22,7 @@ function inputsOf(inputs: Tensor | readonly Tensor[], op: string): Tensor[] {
 
 /** `fn` of `xs`, recorded with gradients. */
 function called(fn: Fn, xs: Tensor[], op: string): Tensor {
+  if (typeof fn !== 'function') refuse(op, 'fn', 'a function giving a Tensor', fn)
   const before = native.setGradEnabled(true)
   const y = inScope(
     op,

@@ -3,6 +3,7 @@ import * as ops from '../generated/ops.ts'
 import { refuse } from '../native/errors.ts'
 import { isTensor } from '../native/record.ts'
 import type { DType } from '../native/types.ts'
+import { checkOptions } from '../native/write.ts'
 import { arange, ones, zeros } from './create.ts'
 import type { Tensor } from './tensor.ts'
 
@@ -75,6 +76,7 @@ export function oneHot(x: Tensor, classes: number, options: { dtype?: DType } = 
   if (x.dtype !== 'i32' && x.dtype !== 'i64')
     refuse('oneHot', 'x', "class indices, i32 or i64 (cast with to('i32'))", x)
   if (!Number.isSafeInteger(classes) || classes < 1) refuse('oneHot', 'classes', 'a whole number from 1 on', classes)
+  checkOptions(options, 'oneHot', ['dtype'])
   const like = { dtype: options.dtype ?? x.dtype, device: x.device }
   const index = ops.reshape(x, [...x.shape, 1])
   return ops.scatter(zeros([...x.shape, classes], like), -1, index, ones([...x.shape, 1], like))

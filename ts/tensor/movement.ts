@@ -2,7 +2,8 @@
 import * as ops from '../generated/ops.ts'
 import { refuse, ShapeError } from '../native/errors.ts'
 import { isTensor } from '../native/record.ts'
-import { dimension, distinctDimensions, flatten, taken, transpose } from './compose.ts'
+import { checkOptions } from '../native/write.ts'
+import { checked, dimension, distinctDimensions, flatten, taken, transpose } from './compose.ts'
 import { tensor } from './create.ts'
 import type { Tensor } from './tensor.ts'
 
@@ -11,8 +12,10 @@ export interface DimOption {
   dim?: number | undefined
 }
 
-function checked(x: Tensor, op: string): Tensor {
-  return isTensor(x) ? x : refuse(op, 'x', 'a Tensor', x)
+/** The dimension that the options name, the first unless they name one. */
+function along(x: Tensor, options: DimOption, op: string): number {
+  checkOptions(options, op, ['dim'])
+  return dimension(options.dim ?? 0, checked(x, op).rank, op)
 }
 
 /** A whole number from `least` on. */
@@ -24,7 +27,7 @@ function count(value: number, least: number, op: string, argument: string): numb
 
 /** The slices of a dimension, which they lose. */
 export function unbind(x: Tensor, options: DimOption = {}): Tensor[] {
-  const d = dimension(options.dim ?? 0, checked(x, 'unbind').rank, 'unbind')
+  const d = along(x, options, 'unbind')
   const rest = x.shape.filter((_, i) => i !== d)
   return Array.from({ length: x.shape[d]! }, (_, i) => ops.reshape(taken(x, d, i, 1), rest))
 }
@@ -33,7 +36,7 @@ export function unbind(x: Tensor, options: DimOption = {}): Tensor[] {
  * Parts of a dimension: all of `size` elements but for a shorter last one, or of the sizes in a list, which must add up.
  */
 export function split(x: Tensor, size: number | readonly number[], options: DimOption = {}): Tensor[] {
-  const d = dimension(options.dim ?? 0, checked(x, 'split').rank, 'split')
+  const d = along(x, options, 'split')
   const whole = x.shape[d]!
   const sizes = typeof size === 'number' ? even(whole, count(size, 1, 'split', 'size')) : size
   if (!Array.isArray(sizes)) refuse('split', 'size', 'a number or an array of numbers', size)
@@ -65,7 +68,7 @@ function even(whole: number, size: number): number[] {
 
 /** At most `chunks` parts of a dimension of one size, but for a shorter last one. */
 export function chunk(x: Tensor, chunks: number, options: DimOption = {}): Tensor[] {
-  const d = dimension(options.dim ?? 0, checked(x, 'chunk').rank, 'chunk')
+  const d = along(x, options, 'chunk')
   const size = Math.max(1, Math.ceil(x.shape[d]! / count(chunks, 1, 'chunk', 'chunks')))
   return split(x, size, { dim: d })
 }
@@ -113,6 +116,7 @@ export function repeatInterleave(
   repeats: number | readonly number[],
   options: { dim?: number | null } = {},
 ): Tensor {
+  checkOptions(options, 'repeatInterleave', ['dim'])
   const { dim } = options
   const line = dim === undefined || dim === null ? flatten(checked(x, 'repeatInterleave')) : x
   const d = dimension(dim ?? 0, checked(line, 'repeatInterleave').rank, 'repeatInterleave')
@@ -147,11 +151,11 @@ export function roll(x: Tensor, shifts: number | readonly number[], dims?: numbe
     if (steps.length !== 1) refuse('roll', 'shifts', 'one number where no dimension is given', shifts)
     return ops.reshape(rolled(flatten(x), 0, steps[0]!), x.shape)
   }
-  const along = typeof dims === 'number' ? [dims] : dims
-  if (!Array.isArray(along) || along.length !== steps.length) {
+  const over = typeof dims === 'number' ? [dims] : dims
+  if (!Array.isArray(over) || over.length !== steps.length) {
     refuse('roll', 'dims', `${steps.length} dimensions, one for each shift`, dims)
   }
-  return steps.reduce((y, step, i) => rolled(y, dimension(along[i]!, x.rank, 'roll', 'dims'), step), x)
+  return steps.reduce((y, step, i) => rolled(y, dimension(over[i]!, x.rank, 'roll', 'dims'), step), x)
 }
 
 function rolled(x: Tensor, d: number, shift: number): Tensor {
@@ -182,6 +186,7 @@ export function rot90(x: Tensor, k = 1, dims: readonly [number, number] = [0, 1]
  * their order, 'xy' exchanges the first two, as for images.
  */
 export function meshgrid(axes: readonly Tensor[], options: { indexing?: 'ij' | 'xy' } = {}): Tensor[] {
+  checkOptions(options, 'meshgrid', ['indexing'])
   const { indexing = 'ij' } = options
   const list: readonly unknown[] = axes
   if (!Array.isArray(list)) refuse('meshgrid', 'axes', 'an array of tensors', axes)

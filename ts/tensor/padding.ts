@@ -2,6 +2,7 @@
 import * as ops from '../generated/ops.ts'
 import { refuse, ShapeError } from '../native/errors.ts'
 import { isTensor } from '../native/record.ts'
+import { checkOptions } from '../native/write.ts'
 import { taken } from './compose.ts'
 import type { Tensor } from './tensor.ts'
 
@@ -63,6 +64,7 @@ function check(x: Tensor, d: number, sides: readonly number[], mode: PadMode): v
  */
 export function pad(x: Tensor, padding: readonly number[], options: PadOptions = {}): Tensor {
   if (!isTensor(x)) refuse('pad', 'x', 'a Tensor', x)
+  checkOptions(options, 'pad', ['mode', 'value'])
   const { mode = 'constant', value = 0 } = options
   if (!MODES.includes(mode)) refuse('pad', 'mode', "'constant', 'reflect', 'replicate' or 'circular'", mode)
   const sides = pairs(padding, x.rank)

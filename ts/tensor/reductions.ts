@@ -2,6 +2,7 @@
 import * as ops from '../generated/ops.ts'
 import { refuse, ShapeError } from '../native/errors.ts'
 import { isTensor } from '../native/record.ts'
+import { checkOptions } from '../native/write.ts'
 import { dimension, flatten, type ReduceOptions, stack, taken } from './compose.ts'
 import type { Tensor } from './tensor.ts'
 
@@ -22,7 +23,10 @@ export interface QuantileOptions extends DimOptions {
   interpolation?: 'linear' | 'lower' | 'higher' | 'midpoint' | 'nearest' | undefined
 }
 
+const REDUCE = ['dim', 'keepDim']
+
 export function std(x: Tensor, options: ReduceOptions & { correction?: number | undefined } = {}): Tensor {
+  checkOptions(options, 'std', ['dim', 'correction', 'keepDim'])
   return ops.sqrt(ops.variance(x, options))
 }
 
@@ -34,6 +38,7 @@ function rooted(sum: Tensor, root: (sum: Tensor) => Tensor): Tensor {
 
 /** (Σ |x|ᵖ)^(1/p) over dimensions; the gradient where it is 0 is 0. Throws an ArgumentError for a p that is NaN. */
 export function norm(x: Tensor, options: NormOptions = {}): Tensor {
+  checkOptions(options, 'norm', ['p', ...REDUCE])
   const { p = 2, ...over } = options
   if (typeof p !== 'number' || Number.isNaN(p)) refuse('norm', 'p', 'a number', p)
   if (p === 2) return rooted(ops.sum(ops.square(x), over), ops.sqrt)
@@ -47,6 +52,7 @@ export function norm(x: Tensor, options: NormOptions = {}): Tensor {
 
 /** log Σ exp(x), computed without overflow. */
 export function logsumexp(x: Tensor, options: ReduceOptions = {}): Tensor {
+  checkOptions(options, 'logsumexp', REDUCE)
   const { dim, keepDim } = options
   const largest = ops.max(x, { dim, keepDim: true }).detach()
   // All -∞ leaves -∞, one ∞ leaves ∞.
@@ -57,6 +63,7 @@ export function logsumexp(x: Tensor, options: ReduceOptions = {}): Tensor {
 
 /** How many elements over dimensions are not 0; i64. */
 export function countNonzero(x: Tensor, options: ReduceOptions = {}): Tensor {
+  checkOptions(options, 'countNonzero', REDUCE)
   return ops.sum(ops.ne(x, 0), options)
 }
 
@@ -66,6 +73,7 @@ export function isClose(
   b: Tensor,
   options: { rtol?: number; atol?: number; equalNan?: boolean } = {},
 ): Tensor {
+  checkOptions(options, 'isClose', ['rtol', 'atol', 'equalNan'])
   const { rtol = 1e-5, atol = 1e-8, equalNan = false } = options
   const near = ops.le(ops.abs(ops.sub(a, b)), ops.add(ops.mul(ops.abs(b), rtol), atol))
   const close = ops.logicalOr(ops.eq(a, b), ops.logicalAnd(near, ops.isFinite(b)))
@@ -78,6 +86,7 @@ export function isClose(
  */
 export function cumprod(x: Tensor, options: { dim?: number } = {}): Tensor {
   if (!isTensor(x)) refuse('cumprod', 'x', 'a Tensor', x)
+  checkOptions(options, 'cumprod', ['dim'])
   const d = dimension(options.dim ?? -1, x.rank, 'cumprod')
   const n = x.shape[d]!
   let y = x.dtype === 'f32' || x.dtype === 'f64' ? x : ops.cast(x, 'i64')
@@ -120,6 +129,7 @@ function reduced(y: Tensor, d: number, x: Tensor, options: DimOptions): Tensor {
 
 /** The middle element, of an even number the lower one; NaN where there is one. */
 export function median(x: Tensor, options: DimOptions = {}): Tensor {
+  checkOptions(options, 'median', REDUCE)
   const { sorted, d, nan } = ordered(x, options, 'median')
   const middle = taken(sorted, d, Math.floor((sorted.shape[d]! - 1) / 2), 1)
   const float = x.dtype === 'f32' || x.dtype === 'f64'
@@ -131,6 +141,7 @@ export function median(x: Tensor, options: DimOptions = {}): Tensor {
  * dimension. NaN where there is one. Throws an ArgumentError for shares outside 0 to 1.
  */
 export function quantile(x: Tensor, q: number | readonly number[], options: QuantileOptions = {}): Tensor {
+  checkOptions(options, 'quantile', [...REDUCE, 'interpolation'])
   const { interpolation = 'linear', ...over } = options
   const shares = typeof q === 'number' ? [q] : q
   if (!Array.isArray(shares)) refuse('quantile', 'q', 'a number or an array of numbers', q)
@@ -174,12 +185,14 @@ export interface ArgsortOptions {
 
 /** The places (i32) of the elements in order along a dimension. */
 export function argsort(x: Tensor, options: ArgsortOptions = {}): Tensor {
+  checkOptions(options, 'argsort', ['dim', 'descending'])
   return ops.sort(x, options)[1]
 }
 
 /** The `k` largest (or smallest) elements along a dimension in order, and their places (i32). */
 export function topk(x: Tensor, k: number, options: { dim?: number; largest?: boolean } = {}): [Tensor, Tensor] {
   if (!isTensor(x)) refuse('topk', 'x', 'a Tensor', x)
+  checkOptions(options, 'topk', ['dim', 'largest'])
   const { dim = -1, largest = true } = options
   const d = dimension(dim, x.rank, 'topk')
   if (!Number.isSafeInteger(k) || k < 0 || k > x.shape[d]!) {

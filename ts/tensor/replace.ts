@@ -2,6 +2,7 @@
 import * as ops from '../generated/ops.ts'
 import { refuse } from '../native/errors.ts'
 import { isTensor } from '../native/record.ts'
+import { checkOptions } from '../native/write.ts'
 import type { Tensor } from './tensor.ts'
 
 export interface NanToNumOptions {
@@ -18,6 +19,7 @@ const LARGEST = { f32: 2 ** 128 - 2 ** 104, f64: Number.MAX_VALUE }
 /** NaN and infinities replaced by numbers; there is no gradient where one was. Integers stay as they are. */
 export function nanToNum(x: Tensor, options: NanToNumOptions = {}): Tensor {
   if (!isTensor(x)) refuse('nanToNum', 'x', 'a Tensor', x)
+  checkOptions(options, 'nanToNum', ['nan', 'posInf', 'negInf'])
   if (x.dtype !== 'f32' && x.dtype !== 'f64') return x
   const largest = LARGEST[x.dtype]
   const finite = ops.where(ops.isNan(x), options.nan ?? 0, x)

@@ -2,11 +2,15 @@
 import * as ops from '../generated/ops.ts'
 import { refuse, ShapeError } from '../native/errors.ts'
 import { isTensor } from '../native/record.ts'
+import { checkOptions } from '../native/write.ts'
 import { tensor, zeros } from './create.ts'
 import { pad } from './padding.ts'
 import type { Tensor } from './tensor.ts'
 
 type Pair = number | readonly [height: number, width: number]
+
+/** No plane is larger than this in one dimension: what is asked for by mistake shall not fill the memory. */
+const LARGEST = 2 ** 20
 
 function images(x: Tensor, op: string): Tensor {
   if (!isTensor(x)) refuse(op, 'x', 'a Tensor', x)
@@ -24,7 +28,8 @@ function images(x: Tensor, op: string): Tensor {
 
 function pair(value: Pair, least: number, op: string, argument: string): readonly [number, number] {
   const both = typeof value === 'number' ? ([value, value] as const) : value
-  const fits = Array.isArray(both) && both.length === 2 && both.every((n) => Number.isSafeInteger(n) && n >= least)
+  const fits =
+    Array.isArray(both) && both.length === 2 && both.every((n) => Number.isSafeInteger(n) && n >= least && n <= LARGEST)
   return fits ? (both as [number, number]) : refuse(op, argument, `a whole number from ${least} on, or two`, value)
 }
 
@@ -99,10 +104,11 @@ interface Windows {
   /** How many windows there are. */
   count: number
   /** Where each element of each window lies in the plane, element by element of the window. */
-  places: Int32Array
+  places: () => Int32Array
 }
 
 function windows(size: readonly [number, number], kernelSize: Pair, options: WindowOptions, op: string): Windows {
+  checkOptions(options, op, ['stride', 'padding', 'dilation'])
   const kernel = pair(kernelSize, 1, op, 'kernelSize')
   const stride = pair(options.stride ?? 1, 1, op, 'stride')
   const dilation = pair(options.dilation ?? 1, 1, op, 'dilation')
@@ -118,15 +124,18 @@ function windows(size: readonly [number, number], kernelSize: Pair, options: Win
       received: `[${kernel.join(', ')}]`,
     })
   }
-  const places = new Int32Array(kernel[0] * kernel[1] * rows * columns)
-  let at = 0
-  for (let i = 0; i < kernel[0]; i++) {
-    for (let j = 0; j < kernel[1]; j++) {
-      for (let p = 0; p < rows; p++) {
-        const row = (p * stride[0] + i * dilation[0]) * plane[1] + j * dilation[1]
-        for (let q = 0; q < columns; q++) places[at++] = row + q * stride[1]
+  const places = () => {
+    const found = new Int32Array(kernel[0] * kernel[1] * rows * columns)
+    let at = 0
+    for (let i = 0; i < kernel[0]; i++) {
+      for (let j = 0; j < kernel[1]; j++) {
+        for (let p = 0; p < rows; p++) {
+          const row = (p * stride[0] + i * dilation[0]) * plane[1] + j * dilation[1]
+          for (let q = 0; q < columns; q++) found[at++] = row + q * stride[1]
+        }
       }
     }
+    return found
   }
   return { kernel, padding, plane, count: rows * columns, places }
 }
@@ -138,7 +147,7 @@ export function unfold(x: Tensor, kernelSize: Pair, options: WindowOptions = {})
   const padded = pad(x, [padding[1], padding[1], padding[0], padding[0]])
   const lead = x.shape.slice(0, -2)
   const lines = ops.reshape(padded, [...lead, plane[0] * plane[1]])
-  const taken = ops.indexSelect(lines, -1, tensor(places, { device: x.device }))
+  const taken = ops.indexSelect(lines, -1, tensor(places(), { device: x.device }))
   const columns = lead.at(-1)! * kernel[0] * kernel[1]
   return ops.reshape(taken, [...lead.slice(0, -1), columns, count])
 }
@@ -163,7 +172,7 @@ export function fold(x: Tensor, outputSize: Pair, kernelSize: Pair, options: Win
   const lead = [...x.shape.slice(0, -2), columns / each]
   const source = ops.reshape(x, [...lead, each * count])
   const empty = zeros([...lead, plane[0] * plane[1]], { dtype: x.dtype, device: x.device })
-  const added = ops.indexAdd(empty, -1, tensor(places, { device: x.device }), source)
+  const added = ops.indexAdd(empty, -1, tensor(places(), { device: x.device }), source)
   const padded = ops.reshape(added, [...lead, ...plane])
   return pad(padded, [-padding[1], -padding[1], -padding[0], -padding[0]])
 }

@@ -4,6 +4,7 @@ export * as nn from './nn/index.ts'
 export * as optim from './optim/index.ts'
 export * as F from './nn/functional.ts'
 export {
+  AnomalyError,
   ArgumentError,
   DataError,
   DeviceError,

@@ -17,7 +17,7 @@ const cases: [string, (...x: Tensor[]) => Tensor, Tensor[]][] = [
     (x, w) => F.convTranspose2d(x, w, { stride: 2, padding: 1 }),
     [draw(1, 2, 3, 3), draw(2, 1, 3, 3)],
   ],
-  ['padWith', (x) => F.padWith(x, [0, 0, 0, 0, 1, 2, 2, 1], 'reflect').square(), [draw(1, 1, 3, 3)]],
+  ['pad', (x) => F.pad(x, [2, 1, 1, 2], { mode: 'reflect' }).square(), [draw(1, 1, 3, 3)]],
   ['interpolate', (x) => F.interpolate(x, { size: [3, 5], mode: 'bilinear' }).square(), [draw(1, 1, 2, 3)]],
   ['adaptiveAvgPool2d', (x) => F.adaptiveAvgPool2d(x, [2, 3]).square(), [draw(1, 1, 3, 4)]],
   ['groupNorm', (x) => F.groupNorm(x, 2), [draw(2, 4, 3)]],

@@ -355,9 +355,12 @@ OPS = {
     "layer_norm": layer_norm,
     "cross_entropy": cross_entropy,
     "gather": lambda t, a: torch.gather(t["x"], a["dim"], t["index"].long()),
+    "scatter": lambda t, a: t["x"].scatter(a["dim"], t["index"].long(), t["source"]),
     "scatter_add": lambda t, a: t["x"].scatter_add(a["dim"], t["index"].long(), t["source"]),
     "index_select": lambda t, a: t["x"].index_select(a["dim"], t["index"].long()),
     "index_add": lambda t, a: t["x"].index_add(a["dim"], t["index"].long(), t["source"]),
+    "cumsum": lambda t, a: total(t["x"]).cumsum(a["dim"]),
+    "sort": lambda t, a: tuple(torch.sort(t["x"], dim=a["dim"], descending=a["descending"], stable=True)),
     "embedding": lambda t, a: F.embedding(t["indices"].long(), t["weight"], a["padding_idx"]),
     "embedding_backward": embedding_backward,
 }

@@ -2,7 +2,7 @@
 import type { TensorLike } from '../native/write.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import * as ops from './ops.ts'
-import type { ClampOptions, PadOptions, SumOptions, ProdOptions, MaxOptions, MinOptions, MeanOptions, VarianceOptions, ArgmaxOptions, ArgminOptions, AnyOptions, AllOptions, SoftmaxOptions, LogSoftmaxOptions } from './ops.ts'
+import type { ClampOptions, SumOptions, ProdOptions, MaxOptions, MinOptions, MeanOptions, VarianceOptions, ArgmaxOptions, ArgminOptions, AnyOptions, AllOptions, SoftmaxOptions, LogSoftmaxOptions, CumsumOptions, SortOptions } from './ops.ts'
 
 /** The methods of Tensor that record one op each. */
 export interface Methods {
@@ -110,7 +110,7 @@ export interface Methods {
   tanh(): Tensor
   /** Error function: `erf(x)`. */
   erf(): Tensor
-  /** Complementary error function; its error is that of erf: `1.0 - erf(x)`. */
+  /** Complementary error function 1 - erf(x), exact where it is tiny: `erfc(x)`. */
   erfc(): Tensor
   /** Inverse of sigmoid; NaN beyond 0 and 1: `log(x) - log1p(-x)`. */
   logit(): Tensor
@@ -174,8 +174,6 @@ export interface Methods {
   expand(shape: number | readonly number[]): Tensor
   /** The elements in reverse order along `dims`. A view. */
   flip(dims: number | readonly number[]): Tensor
-  /** x with `value` before and after it along each dimension. The gradient is the part that x fills. */
-  pad(padding: number | readonly number[], options?: PadOptions): Tensor
   /** Sum over dimensions; integers and bool give i64. 0 for no elements. The gradient is repeated. */
   sum(options?: SumOptions): Tensor
   /**
@@ -235,6 +233,13 @@ export interface Methods {
    */
   gather(dim: number, index: TensorLike): Tensor
   /**
+   * x with `source[…, i, …]` in the place of the element at `[…, index[…, i, …], …]` along a dimension.
+   *
+   * index and source agree in shape and have x's rank. Where index names a place twice the last value stands, and all
+   * of them get its gradient. Throws an ArgumentError that names an index out of range.
+   */
+  scatter(dim: number, index: TensorLike, source: TensorLike): Tensor
+  /**
    * x with `source[…, i, …]` added at `[…, index[…, i, …], …]` along a dimension, in row-major order.
    *
    * index and source agree in shape and have x's rank. Throws an ArgumentError that names an index out of range.
@@ -246,6 +251,14 @@ export interface Methods {
    * Throws an ArgumentError that names an index out of range.
    */
   indexSelect(dim: number, index: TensorLike): Tensor
+  /** Running sum along a dimension: `out[…, i, …] = Σ_{j ≤ i} x[…, j, …]`; integers and bool give i64. */
+  cumsum(options?: CumsumOptions): Tensor
+  /**
+   * The elements in order along a dimension, with the place (i32) of each as second result.
+   *
+   * Equal elements keep their order; NaN counts as larger than every number.
+   */
+  sort(options?: SortOptions): [Tensor, Tensor]
 }
 
 /** Implementations for the prototype of Tensor. */
@@ -490,9 +503,6 @@ export const methods: Methods & ThisType<Tensor> = {
   flip(this: Tensor, dims: number | readonly number[]) {
     return ops.flip(this, dims)
   },
-  pad(this: Tensor, padding: number | readonly number[], options?: PadOptions) {
-    return ops.pad(this, padding, options)
-  },
   sum(this: Tensor, options?: SumOptions) {
     return ops.sum(this, options)
   },
@@ -535,10 +545,19 @@ export const methods: Methods & ThisType<Tensor> = {
   gather(this: Tensor, dim: number, index: TensorLike) {
     return ops.gather(this, dim, index)
   },
+  scatter(this: Tensor, dim: number, index: TensorLike, source: TensorLike) {
+    return ops.scatter(this, dim, index, source)
+  },
   scatterAdd(this: Tensor, dim: number, index: TensorLike, source: TensorLike) {
     return ops.scatterAdd(this, dim, index, source)
   },
   indexSelect(this: Tensor, dim: number, index: TensorLike) {
     return ops.indexSelect(this, dim, index)
+  },
+  cumsum(this: Tensor, options?: CumsumOptions) {
+    return ops.cumsum(this, options)
+  },
+  sort(this: Tensor, options?: SortOptions) {
+    return ops.sort(this, options)
   },
 }

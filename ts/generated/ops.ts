@@ -445,7 +445,7 @@ export function erf(x: TensorLike): Tensor {
   return record(51)
 }
 
-/** Complementary error function; its error is that of erf: `1.0 - erf(x)`. */
+/** Complementary error function 1 - erf(x), exact where it is tiny: `erfc(x)`. */
 export function erfc(x: TensorLike): Tensor {
   putInput(1, x, 'erfc', 'x')
   scratch[0] = 1
@@ -1423,6 +1423,27 @@ export function gather(x: TensorLike, dim: number, index: TensorLike): Tensor {
 }
 
 /**
+ * x with `source[…, i, …]` in the place of the element at `[…, index[…, i, …], …]` along a dimension.
+ *
+ * index and source agree in shape and have x's rank. Where index names a place twice the last value stands, and all of
+ * them get its gradient. Throws an ArgumentError that names an index out of range.
+ *
+ * @param x What is changed.
+ * @param dim The dimension along which index points; negative ones count from the end.
+ * @param index Places along `dim`, i32 or i64.
+ * @param source What is put there, of index's shape and x's dtype.
+ */
+export function scatter(x: TensorLike, dim: number, index: TensorLike, source: TensorLike): Tensor {
+  putInput(1, x, 'scatter', 'x')
+  putInput(3, index, 'scatter', 'index')
+  putInput(5, source, 'scatter', 'source')
+  scratch[0] = 3
+  const at = putInt(8, dim, 'scatter', 'dim')
+  scratch[7] = at - 8
+  return record(119)
+}
+
+/**
  * x with `source[…, i, …]` added at `[…, index[…, i, …], …]` along a dimension, in row-major order.
  *
  * index and source agree in shape and have x's rank. Throws an ArgumentError that names an index out of range.
@@ -1439,7 +1460,7 @@ export function scatterAdd(x: TensorLike, dim: number, index: TensorLike, source
   scratch[0] = 3
   const at = putInt(8, dim, 'scatterAdd', 'dim')
   scratch[7] = at - 8
-  return record(119)
+  return record(120)
 }
 
 /**
@@ -1457,7 +1478,7 @@ export function indexSelect(x: TensorLike, dim: number, index: TensorLike): Tens
   scratch[0] = 2
   const at = putInt(6, dim, 'indexSelect', 'dim')
   scratch[5] = at - 6
-  return record(120)
+  return record(121)
 }
 
 /**
@@ -1477,7 +1498,7 @@ export function indexAdd(x: TensorLike, dim: number, index: TensorLike, source: 
   scratch[0] = 3
   const at = putInt(8, dim, 'indexAdd', 'dim')
   scratch[7] = at - 8
-  return record(121)
+  return record(122)
 }
 
 /** Options of {@link embedding}. */
@@ -1503,7 +1524,48 @@ export function embedding(weight: TensorLike, indices: TensorLike, options: Embe
   scratch[0] = 2
   const at = putOptionalInt(6, options.paddingIdx, 'embedding', 'paddingIdx')
   scratch[5] = at - 6
-  return record(122)
+  return record(123)
+}
+
+/** Options of {@link cumsum}. */
+export interface CumsumOptions {
+  /** The dimension to walk along; negative ones count from the end. Default -1. */
+  dim?: number | undefined
+}
+const CUMSUM_OPTIONS = ['dim']
+
+/** Running sum along a dimension: `out[…, i, …] = Σ_{j ≤ i} x[…, j, …]`; integers and bool give i64. */
+export function cumsum(x: TensorLike, options: CumsumOptions = NONE): Tensor {
+  checkOptions(options, 'cumsum', CUMSUM_OPTIONS)
+  putInput(1, x, 'cumsum', 'x')
+  scratch[0] = 1
+  const at = putInt(4, options.dim ?? -1, 'cumsum', 'dim')
+  scratch[3] = at - 4
+  return record(125)
+}
+
+/** Options of {@link sort}. */
+export interface SortOptions {
+  /** The dimension to sort along; negative ones count from the end. Default -1. */
+  dim?: number | undefined
+  /** Whether the largest comes first. Default false. */
+  descending?: boolean | undefined
+}
+const SORT_OPTIONS = ['dim', 'descending']
+
+/**
+ * The elements in order along a dimension, with the place (i32) of each as second result.
+ *
+ * Equal elements keep their order; NaN counts as larger than every number.
+ */
+export function sort(x: TensorLike, options: SortOptions = NONE): [Tensor, Tensor] {
+  checkOptions(options, 'sort', SORT_OPTIONS)
+  putInput(1, x, 'sort', 'x')
+  scratch[0] = 1
+  let at = putInt(4, options.dim ?? -1, 'sort', 'dim')
+  at = putBool(at, options.descending ?? false, 'sort', 'descending')
+  scratch[3] = at - 4
+  return recordAll(126) as [Tensor, Tensor]
 }
 
 /** Options of {@link uniform}. */
@@ -1525,7 +1587,7 @@ export function uniform(shape: number | readonly number[], options: UniformOptio
   let at = putInts(4, shape, 'uniform', 'shape')
   at = putDType(at, options.dtype ?? 'f32', 'uniform', 'dtype')
   scratch[3] = at - 4
-  return record(124)
+  return record(127)
 }
 
 /** Options of {@link normal}. */
@@ -1547,7 +1609,7 @@ export function normal(shape: number | readonly number[], options: NormalOptions
   let at = putInts(4, shape, 'normal', 'shape')
   at = putDType(at, options.dtype ?? 'f32', 'normal', 'dtype')
   scratch[3] = at - 4
-  return record(125)
+  return record(128)
 }
 
 /** Options of {@link bernoulli}. */
@@ -1571,7 +1633,7 @@ export function bernoulli(p: TensorLike, shape: number | readonly number[], opti
   let at = putInts(6, shape, 'bernoulli', 'shape')
   at = putDType(at, options.dtype ?? 'f32', 'bernoulli', 'dtype')
   scratch[5] = at - 6
-  return record(126)
+  return record(129)
 }
 
 /** Options of {@link randint}. */
@@ -1597,7 +1659,7 @@ export function randint(low: TensorLike, shape: number | readonly number[], high
   let at = putInts(8, shape, 'randint', 'shape')
   at = putDType(at, options.dtype ?? 'i32', 'randint', 'dtype')
   scratch[7] = at - 8
-  return record(127)
+  return record(130)
 }
 
 /**
@@ -1613,5 +1675,5 @@ export function dropout(x: TensorLike, p: TensorLike): Tensor {
   putKey(5)
   scratch[0] = 3
   scratch[7] = 0
-  return record(128)
+  return record(131)
 }

@@ -101,6 +101,18 @@ export class GradientError extends FoveaError {
   static override readonly code = 'FOVEA_GRADIENT'
 }
 
+/** A NaN or an infinity, and where it was made. */
+export class AnomalyError extends FoveaError {
+  static override readonly code = 'FOVEA_ANOMALY'
+  /** The line that called the op: file, line and column. */
+  declare readonly source?: string
+
+  constructor(message: string, fields: ErrorFields & { source?: string } = {}) {
+    super(message, fields)
+    if (fields.source !== undefined) this.source = fields.source
+  }
+}
+
 /** The native addon is missing or doesn't load. */
 export class NativeError extends FoveaError {
   static override readonly code = 'FOVEA_NATIVE'

@@ -6,6 +6,7 @@
 import type { Tensor } from '../tensor/tensor.ts'
 import { dispatch, native, scratch, takeError } from './addon.ts'
 import { InternalError } from './errors.ts'
+import { watching } from './watch.ts'
 
 let TensorClass: new () => Tensor = class {
   constructor() {
@@ -58,6 +59,7 @@ export function record(op: number): Tensor {
   const out = new TensorClass()
   if (dispatch(op, out) < 0) throw takeError()
   fill(out, 0)
+  if (watching.now !== null) watching.now.recorded([out])
   return out
 }
 
@@ -74,6 +76,7 @@ export function recordAll(op: number): Tensor[] {
     outputs.push(out)
   }
   for (let i = 1; i < count; i++) native.adopt(outputs[i]!._id, outputs[i]!)
+  if (watching.now !== null) watching.now.recorded(outputs)
   return outputs
 }
 

@@ -8,6 +8,7 @@ import { scratch } from './addon.ts'
 import { ArgumentError, refuse } from './errors.ts'
 import { isTensor } from './record.ts'
 import { dtypeCode } from './types.ts'
+import { watching } from './watch.ts'
 
 /** A tensor or a number; a number takes the dtype and device of what it meets. */
 export type TensorLike = Tensor | number
@@ -30,7 +31,8 @@ export function distinct(value: number): TensorLike {
 
 const TENSOR = 'a Tensor or a number'
 
-export function putInput(at: number, x: TensorLike, op: string, name: string): void {
+export function putInput(at: number, given: TensorLike, op: string, name: string): void {
+  const x = watching.now === null ? given : watching.now.input(given, at, op, name)
   if (typeof x === 'number') {
     scratch[at] = Kind.number
     scratch[at + 1] = x

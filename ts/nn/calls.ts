@@ -4,6 +4,7 @@
  */
 import { native } from '../native/addon.ts'
 import { locate, ModuleError } from '../native/errors.ts'
+import { location } from '../native/watch.ts'
 import { eachTensor, isPromise, refusePromise } from '../tensor/structure.ts'
 import { walk } from './fields.ts'
 import type { AnyModule } from './module.ts'
@@ -29,6 +30,7 @@ interface Frame {
 }
 
 let current: Frame | null = null
+location.path = () => (current === null ? '' : current.path || current.module.constructor.name)
 const wrapped = new WeakSet<object>()
 const hooks = new WeakMap<AnyModule, Hook[]>()
 const paths = new WeakMap<AnyModule, WeakMap<AnyModule, string>>()

@@ -1,8 +1,8 @@
 /** Convolutions as modules. */
 import { refuse } from '../native/errors.ts'
+import { pad, type PadMode } from '../tensor/padding.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { conv1d, conv2d, convTranspose1d, convTranspose2d, samePadding } from './functional/conv.ts'
-import { type PaddingMode, padWith } from './functional/padding.ts'
 import { type Pair, pair } from './functional/pair.ts'
 import { layerDefaults } from './init.ts'
 import { count } from './linear.ts'
@@ -22,7 +22,7 @@ export interface Conv2dOptions extends CommonOptions {
   /** How much stands around the image, or 'same': as much as keeps its size (stride 1 only). Default 0. */
   padding?: Pair | 'same'
   /** What stands there: zeros, the image mirrored, its edge repeated, or the image again. Default zeros. */
-  paddingMode?: 'zeros' | PaddingMode
+  paddingMode?: 'zeros' | Exclude<PadMode, 'constant'>
   /** Distance of the window's taps. Default 1. */
   dilation?: Pair
 }
@@ -48,7 +48,7 @@ export class Conv2d extends Module {
   readonly bias: Parameter | null // [out]
   readonly stride: Pair
   readonly padding: Pair | 'same'
-  readonly paddingMode: 'zeros' | PaddingMode
+  readonly paddingMode: 'zeros' | Exclude<PadMode, 'constant'>
   readonly dilation: Pair
   readonly groups: number
 
@@ -73,10 +73,10 @@ export class Conv2d extends Module {
     const kernel = this.weight.shape.slice(2)
     const steps = pair(dilation, 'Conv2d', 'dilation', 1)
     const around = padding === 'same' ? null : pair(padding, 'Conv2d', 'padding')
-    const edges = ([0, 1] as const).flatMap((d) => {
+    const edges = ([1, 0] as const).flatMap((d) => {
       return around === null ? samePadding(kernel[d]!, steps[d]) : [around[d], around[d]]
     })
-    return conv2d(padWith(x, [0, 0, 0, 0, ...edges], paddingMode), this.weight, { bias, stride, dilation, groups })
+    return conv2d(pad(x, edges, { mode: paddingMode }), this.weight, { bias, stride, dilation, groups })
   }
 }
 
@@ -86,7 +86,7 @@ export interface Conv1dOptions extends CommonOptions {
   /** How much stands at both ends, or 'same': as much as keeps the length (stride 1 only). Default 0. */
   padding?: number | 'same'
   /** What stands there: zeros, the sequence mirrored, its end repeated, or the sequence again. Default zeros. */
-  paddingMode?: 'zeros' | PaddingMode
+  paddingMode?: 'zeros' | Exclude<PadMode, 'constant'>
   /** Distance of the window's taps. Default 1. */
   dilation?: number
 }
@@ -97,7 +97,7 @@ export class Conv1d extends Module {
   readonly bias: Parameter | null // [out]
   readonly stride: number
   readonly padding: number | 'same'
-  readonly paddingMode: 'zeros' | PaddingMode
+  readonly paddingMode: 'zeros' | Exclude<PadMode, 'constant'>
   readonly dilation: number
   readonly groups: number
 
@@ -119,7 +119,7 @@ export class Conv1d extends Module {
     const { bias, stride, padding, paddingMode, dilation, groups } = this
     if (paddingMode === 'zeros') return conv1d(x, this.weight, { bias, stride, padding, dilation, groups })
     const ends = padding === 'same' ? samePadding(this.weight.shape[2]!, dilation) : [padding, padding]
-    return conv1d(padWith(x, [0, 0, 0, 0, ...ends], paddingMode), this.weight, { bias, stride, dilation, groups })
+    return conv1d(pad(x, ends, { mode: paddingMode }), this.weight, { bias, stride, dilation, groups })
   }
 }
 

@@ -18,7 +18,27 @@ export {
   softshrink,
   tanhshrink,
 } from '../tensor/activations.ts'
-export { flatten, logsumexp, norm, squeeze, stack, std, transpose, unsqueeze } from '../tensor/compose.ts'
+export { flatten, movedim, narrow, squeeze, stack, transpose, unsqueeze } from '../tensor/compose.ts'
+export { interpolate, type InterpolateOptions } from '../tensor/interpolate.ts'
+export { diag, diagonal, oneHot, trace, tril, triu } from '../tensor/matrices.ts'
+export { chunk, meshgrid, repeat, repeatInterleave, roll, rot90, split, tile, unbind } from '../tensor/movement.ts'
+export { pad, type PadMode, type PadOptions } from '../tensor/padding.ts'
+export {
+  argsort,
+  countNonzero,
+  cumprod,
+  isClose,
+  logsumexp,
+  median,
+  norm,
+  type NormOptions,
+  quantile,
+  type QuantileOptions,
+  std,
+  topk,
+} from '../tensor/reductions.ts'
+export { nanToNum, type NanToNumOptions } from '../tensor/replace.ts'
+export { adaptiveAvgPool2d, adaptiveMaxPool2d, fold, unfold, type WindowOptions } from '../tensor/windows.ts'
 export {
   type AttentionOptions,
   attentionWeights,
@@ -48,17 +68,14 @@ export {
   rmsNorm,
   type RmsNormOptions,
 } from './functional/norm.ts'
-export { type PaddingMode, padWith } from './functional/padding.ts'
 export type { Pair, Triple } from './functional/pair.ts'
 export {
   adaptiveAvgPool1d,
-  adaptiveAvgPool2d,
   avgPool1d,
   maxPool1d,
   type MaxPool1dOptions,
   maxPool2d,
   type MaxPool2dOptions,
 } from './functional/pooling.ts'
-export { interpolate, type InterpolateOptions, pixelShuffle, pixelUnshuffle } from './functional/resize.ts'
+export { channelShuffle, pixelShuffle, pixelUnshuffle } from './functional/shuffle.ts'
 export { avgPool3d, conv3d, type Conv3dOptions, maxPool3d, type Pool3dOptions } from './functional/volume.ts'
-export { channelShuffle, fold, unfold, type WindowOptions } from './functional/windows.ts'

@@ -19,7 +19,7 @@ export { AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d, StochasticDepth
 export { Embedding } from './embedding.ts'
 export { foldBatchNorm } from './fold.ts'
 export * as F from './functional.ts'
-export type { PaddingMode, Pair, Triple } from './functional.ts'
+export type { PadMode, Pair, Triple } from './functional.ts'
 export * as init from './init.ts'
 export { Bilinear, Linear } from './linear.ts'
 export * from './loss/modules.ts'

@@ -2,7 +2,8 @@
 import { avgPool2d } from '../generated/ops.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import type { Pair } from './functional/pair.ts'
-import { adaptiveAvgPool1d, adaptiveAvgPool2d, avgPool1d, maxPool1d, maxPool2d } from './functional/pooling.ts'
+import { adaptiveAvgPool2d } from '../tensor/windows.ts'
+import { adaptiveAvgPool1d, avgPool1d, maxPool1d, maxPool2d } from './functional/pooling.ts'
 import { Module } from './module.ts'
 
 export interface PoolOptions<Size = Pair> {

@@ -1,6 +1,7 @@
 /** Images of other sizes, as modules. */
 import type { Tensor } from '../tensor/tensor.ts'
-import { interpolate, type InterpolateOptions, pixelShuffle, pixelUnshuffle } from './functional/resize.ts'
+import { interpolate, type InterpolateOptions } from '../tensor/interpolate.ts'
+import { pixelShuffle, pixelUnshuffle } from './functional/shuffle.ts'
 import { Module } from './module.ts'
 
 /** Channels dealt out to places: [N, C r², H, W] to [N, C, H r, W r]. https://arxiv.org/abs/1609.05158 */

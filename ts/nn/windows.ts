@@ -1,7 +1,8 @@
 /** Windows and channels put in other places, as modules. */
 import type { Tensor } from '../tensor/tensor.ts'
+import { fold, unfold, type WindowOptions } from '../tensor/windows.ts'
 import type { Pair } from './functional/pair.ts'
-import { channelShuffle, fold, unfold, type WindowOptions } from './functional/windows.ts'
+import { channelShuffle } from './functional/shuffle.ts'
 import { Module } from './module.ts'
 
 /** The windows of images as columns: [N, C, H, W] to [N, C h w, count]. */

@@ -2,7 +2,7 @@
 import * as ops from '../generated/ops.ts'
 import { refuse, ShapeError } from '../native/errors.ts'
 import { isTensor } from '../native/record.ts'
-import type { TensorLike } from '../native/write.ts'
+import { checkOptions, type TensorLike } from '../native/write.ts'
 import { dimension } from './compose.ts'
 import type { Tensor } from './tensor.ts'
 
@@ -69,6 +69,7 @@ export function softmin(x: Tensor, options: ops.SoftmaxOptions): Tensor {
 /** The first half of a dimension times the sigmoid of the second. Dauphin et al., https://arxiv.org/abs/1612.08083 */
 export function glu(x: Tensor, options: { dim?: number } = {}): Tensor {
   if (!isTensor(x)) refuse('glu', 'x', 'a Tensor', x)
+  checkOptions(options, 'glu', ['dim'])
   const d = dimension(options.dim ?? -1, x.rank, 'glu')
   const size = x.shape[d]!
   if (size % 2 !== 0) {

@@ -71,6 +71,7 @@ export function backward(root: Tensor, gradient?: Tensor | null, options: Backwa
   const [cotangent] = cotangents([root], gradient ? [gradient] : [], 'backward')
   if (!root.requiresGrad) independent('backward', 'the value')
   const from = root._now()
+  gradientsWatch.before?.([from], [cotangent ?? null])
   finish(native.backward([from._id], [cotangent ? cotangent._id : 0], createGraph))
   forgetCustoms()
 }
@@ -117,12 +118,21 @@ export function grad(
   const zeros = flag(allowUnused, 'grad', 'allowUnused')
   const used = ys.flatMap((y, i) => (y.requiresGrad ? [[y._now(), cotangent[i] ?? null] as const] : []))
   if (used.length === 0 && !zeros) independent('grad', ys.length === 1 ? 'the output' : 'outputs[0]')
+  gradientsWatch.before?.(
+    used.map(([y]) => y),
+    used.map(([, g]) => g),
+  )
   const found = used.length === 0 ? xs.map(() => null) : computed(used, xs, graph)
   return found.map((g, i) => g ?? unused(xs[i]!, i, zeros))
 }
 
+/** Called before gradients are taken, with the outputs and their cotangents; null where they are ones. */
+export const gradientsWatch: {
+  before: ((outputs: readonly Tensor[], cotangents: readonly (Tensor | null)[]) => void) | null
+} = { before: null }
+
 /** The gradient of each input, null where no output depends on it. */
-function computed(
+export function computed(
   outputs: readonly (readonly [y: Tensor, cotangent: Tensor | null])[],
   inputs: readonly Tensor[],
   createGraph: boolean,

@@ -1,7 +1,8 @@
 /** Functions that are made of ops. Those with the name of a method do the same as the method. */
-import { add, concat, exp, log, max, permute, reshape, sqrt, square, sub, sum, variance } from '../generated/ops.ts'
+import { concat, permute, reshape, slice } from '../generated/ops.ts'
 import { refuse, ShapeError } from '../native/errors.ts'
 import { isTensor } from '../native/record.ts'
+import { checkOptions } from '../native/write.ts'
 import { sameShape } from './structure.ts'
 import type { Tensor } from './tensor.ts'
 
@@ -24,8 +25,13 @@ export function dimension(dim: number, rank: number, op: string, argument = 'dim
   return d
 }
 
+/** `x`, or the error that it is no tensor. */
+export function checked(x: Tensor, op: string): Tensor {
+  return isTensor(x) ? x : refuse(op, 'x', 'a Tensor', x)
+}
+
 export function transpose(x: Tensor, a: number, b: number): Tensor {
-  const dims = x.shape.map((_, i) => i)
+  const dims = checked(x, 'transpose').shape.map((_, i) => i)
   const from = dimension(a, x.rank, 'transpose', 'a')
   const to = dimension(b, x.rank, 'transpose', 'b')
   dims[from] = to
@@ -34,7 +40,7 @@ export function transpose(x: Tensor, a: number, b: number): Tensor {
 }
 
 export function flatten(x: Tensor, from = 0, to = -1): Tensor {
-  if (x.rank === 0) return reshape(x, [1])
+  if (checked(x, 'flatten').rank === 0) return reshape(x, [1])
   const first = dimension(from, x.rank, 'flatten', 'from')
   const last = dimension(to, x.rank, 'flatten', 'to')
   if (last < first) refuse('flatten', 'to', `a dimension not before ${first}`, to)
@@ -43,6 +49,7 @@ export function flatten(x: Tensor, from = 0, to = -1): Tensor {
 }
 
 export function squeeze(x: Tensor, dim?: number): Tensor {
+  checked(x, 'squeeze')
   if (dim === undefined)
     return reshape(
       x,
@@ -64,16 +71,17 @@ export function squeeze(x: Tensor, dim?: number): Tensor {
 }
 
 export function unsqueeze(x: Tensor, dim: number): Tensor {
-  const d = dimension(dim, x.rank + 1, 'unsqueeze')
+  const d = dimension(dim, checked(x, 'unsqueeze').rank + 1, 'unsqueeze')
   return reshape(x, [...x.shape.slice(0, d), 1, ...x.shape.slice(d)])
 }
 
 export function clone(x: Tensor): Tensor {
-  return reshape(x, x.shape)
+  return reshape(x, checked(x, 'clone').shape)
 }
 
 /** Tensors of one shape side by side along a new dimension. */
 export function stack(tensors: readonly Tensor[], options: { dim?: number } = {}): Tensor {
+  checkOptions(options, 'stack', ['dim'])
   const dim = options.dim ?? 0
   if (!Array.isArray(tensors) || tensors.length === 0) refuse('stack', 'tensors', 'an array of tensors', tensors)
   tensors.forEach((x: unknown, i) => void (isTensor(x) || refuse('stack', `tensors[${i}]`, 'a Tensor', x)))
@@ -94,17 +102,46 @@ export function stack(tensors: readonly Tensor[], options: { dim?: number } = {}
   )
 }
 
-export function std(x: Tensor, options: ReduceOptions & { correction?: number | undefined } = {}): Tensor {
-  return sqrt(variance(x, options))
+/** `length` elements of dimension `dim` from `start` on, a negative one counted from the end. */
+export function narrow(x: Tensor, dim: number, start: number, length: number): Tensor {
+  const d = dimension(dim, checked(x, 'narrow').rank, 'narrow')
+  const size = x.shape[d]!
+  const from = start < 0 ? start + size : start
+  if (!Number.isSafeInteger(start) || from < 0 || from > size)
+    refuse('narrow', 'start', `an integer from ${-size} to ${size}`, start)
+  if (!Number.isSafeInteger(length) || length < 0 || from + length > size)
+    refuse('narrow', 'length', `a whole number up to ${size - from}`, length)
+  return taken(x, d, from, length)
 }
 
-export function norm(x: Tensor, options: ReduceOptions = {}): Tensor {
-  return sqrt(sum(square(x), options))
+/** As {@link narrow}, with arguments that are known to be right. */
+export function taken(x: Tensor, d: number, start: number, length: number): Tensor {
+  if (length === x.shape[d]) return x
+  const { shape } = x
+  return slice(
+    x,
+    shape.map((_, i) => (i === d ? start : 0)),
+    shape.map((n, i) => (i === d ? length : n)),
+    shape.map(() => 1),
+  )
 }
 
-export function logsumexp(x: Tensor, options: ReduceOptions = {}): Tensor {
-  const { dim, keepDim } = options
-  const peak = max(x, { dim, keepDim: true }).detach()
-  const rest = log(sum(exp(sub(x, peak)), { dim, keepDim }))
-  return add(rest, keepDim ? peak : reshape(peak, rest.shape))
+/** Dimensions moved from the places `from` to the places `to`; the others keep their order. */
+export function movedim(x: Tensor, from: number | readonly number[], to: number | readonly number[]): Tensor {
+  checked(x, 'movedim')
+  const [sources, targets] = [from, to].map((list, k) =>
+    distinctDimensions(typeof list === 'number' ? [list] : list, x.rank, 'movedim', k === 0 ? 'from' : 'to'),
+  ) as [number[], number[]]
+  if (sources.length !== targets.length) refuse('movedim', 'to', `${sources.length} dimensions, as many as from`, to)
+  const rest = x.shape.map((_, d) => d).filter((d) => !sources.includes(d))
+  const order = x.shape.map((_, d) => (targets.includes(d) ? sources[targets.indexOf(d)]! : rest.shift()!))
+  return permute(x, order)
+}
+
+/** Dimensions counted from the start; throws an ArgumentError where one isn't there or comes twice. */
+export function distinctDimensions(dims: readonly number[], rank: number, op: string, argument: string): number[] {
+  if (!Array.isArray(dims)) refuse(op, argument, 'a number or an array of numbers', dims)
+  const found = dims.map((d: number) => dimension(d, rank, op, argument))
+  if (new Set(found).size !== found.length) refuse(op, argument, 'distinct dimensions', dims)
+  return found
 }

@@ -8,6 +8,7 @@ import {
   codeOfArray,
   deviceCode,
   dtypeCode,
+  DTYPES,
   type Device,
   type DType,
   type TypedArray,
@@ -18,6 +19,12 @@ import type { Tensor } from './tensor.ts'
 
 /** Numbers, booleans or bigints in arrays within arrays. */
 export type Nested = number | boolean | bigint | readonly Nested[]
+
+/** Arrays that tensors are made from. */
+export type DataArray = TypedArray | Int8Array | Int16Array | Uint16Array | Uint32Array | Uint8ClampedArray
+
+/** As {@link Nested}; the innermost arrays may be typed. */
+export type TensorData = number | boolean | bigint | DataArray | readonly TensorData[]
 
 export interface CreateOptions {
   dtype?: DType | undefined
@@ -37,14 +44,27 @@ export function leaf(data: TypedArray, dtype: number, shape: readonly number[], 
   return described((target) => native.leaf(data, dtype, shape as number[], place, requiresGrad, target))
 }
 
+/** The array that holds the values of one that is no dtype's: of the smallest dtype that holds them all. */
+function widened(data: ArrayBufferView): TypedArray | null {
+  if (codeOfArray(data) >= 0) return data as TypedArray
+  if (data instanceof Uint8ClampedArray) return new Uint8Array(data.buffer, data.byteOffset, data.length)
+  if (data instanceof Int8Array || data instanceof Int16Array || data instanceof Uint16Array)
+    return Int32Array.from(data)
+  if (data instanceof Uint32Array) return BigInt64Array.from(data, BigInt)
+  return null
+}
+
+const lengthOf = (value: unknown): number | undefined =>
+  Array.isArray(value) || ArrayBuffer.isView(value) ? (value as readonly unknown[]).length : undefined
+
 /** The shape of nested arrays; throws a ShapeError where they are ragged. */
-function shapeOf(data: Nested): number[] {
+function shapeOf(data: TensorData): number[] {
   const shape: number[] = []
-  for (let level: Nested | undefined = data; Array.isArray(level); level = (level as readonly Nested[])[0]) {
-    shape.push((level as readonly Nested[]).length)
+  for (let level: unknown = data; lengthOf(level) !== undefined; level = (level as readonly unknown[])[0]) {
+    shape.push(lengthOf(level)!)
   }
-  const check = (value: Nested, depth: number, path: string): void => {
-    const size = Array.isArray(value) ? (value as readonly Nested[]).length : undefined
+  const check = (value: unknown, depth: number, path: string): void => {
+    const size = lengthOf(value)
     if (size !== shape[depth]) {
       const describe = (n: number | undefined) => (n === undefined ? 'a number' : `an array of ${n}`)
       const [expected, received] = [describe(shape[depth]), describe(size)]
@@ -55,15 +75,34 @@ function shapeOf(data: Nested): number[] {
         received,
       })
     }
-    if (size !== undefined) (value as readonly Nested[]).forEach((v, i) => check(v, depth + 1, `${path}[${i}]`))
+    if (Array.isArray(value)) value.forEach((v, i) => check(v, depth + 1, `${path}[${i}]`))
+    else if (size !== undefined && depth + 1 < shape.length) check((value as Float32Array)[0], depth + 1, `${path}[0]`)
   }
   check(data, 0, '')
   return shape
 }
 
-function flat(data: Nested): unknown[] {
-  return Array.isArray(data) ? (data as readonly unknown[]).flat(Infinity) : [data]
+/** The values in row-major order, and the dtype of those that come in typed arrays. */
+function flat(data: TensorData): { values: unknown[]; dtype: DType | undefined } {
+  const values: unknown[] = []
+  let dtype: DType | undefined
+  const visit = (value: unknown): void => {
+    if (Array.isArray(value)) {
+      value.forEach(visit)
+    } else if (ArrayBuffer.isView(value)) {
+      const array = widened(value)
+      if (array === null) refuse('tensor', 'data', ARRAYS, value)
+      dtype ??= DTYPES[codeOfArray(array)]
+      for (const v of array) values.push(v)
+    } else {
+      values.push(value)
+    }
+  }
+  visit(data)
+  return { values, dtype }
 }
+
+const ARRAYS = 'a Float32Array, Float64Array, Int32Array, BigInt64Array or Uint8Array, or an array of smaller integers'
 
 function checkedShape(shape: readonly number[], op: string): readonly number[] {
   if (!Array.isArray(shape)) refuse(op, 'shape', 'an array of sizes', shape)
@@ -81,27 +120,29 @@ function dtypeOf(first: unknown): DType {
 /**
  * A new tensor from a number, nested arrays or a typed array, which is copied.
  *
- * Numbers become f32, booleans bool, bigints i64; a typed array keeps its type. With `dtype` values are converted
+ * Numbers become f32, booleans bool, bigints i64; a typed array keeps its type (8 and 16 bits become i32, Uint32Array
+ * i64, Uint8ClampedArray u8). With `dtype` values are converted
  * where that loses no integer: 1.5 or NaN as an integer is an ArgumentError. `shape` gives flat data a shape.
  */
 export function tensor<D extends DType>(
-  data: Nested | TypedArray,
+  data: TensorData,
   options: OptionsOf<D> & { shape?: readonly number[] },
 ): Tensor<D>
-export function tensor(data: Nested | TypedArray, options?: CreateOptions & { shape?: readonly number[] }): Tensor
-export function tensor(data: Nested | TypedArray, options: CreateOptions & { shape?: readonly number[] } = {}): Tensor {
-  if (ArrayBuffer.isView(data)) return fromArray(data as TypedArray, options)
+export function tensor(data: TensorData, options?: CreateOptions & { shape?: readonly number[] }): Tensor
+export function tensor(data: TensorData, options: CreateOptions & { shape?: readonly number[] } = {}): Tensor {
+  if (ArrayBuffer.isView(data)) return fromArray(data, options)
   const own = shapeOf(data)
-  const values = flat(data)
-  const code = dtypeCode(options.dtype ?? dtypeOf(values[0]), 'tensor')
+  const { values, dtype } = flat(data)
+  const code = dtypeCode(options.dtype ?? dtype ?? dtypeOf(values[0]), 'tensor')
   const array = allocate(code, values.length)
   fillFrom(array, values, code)
   return leaf(array, code, fitting(options.shape ?? own, values.length), options)
 }
 
-function fromArray(data: TypedArray, options: CreateOptions & { shape?: readonly number[] }): Tensor {
+function fromArray(given: ArrayBufferView, options: CreateOptions & { shape?: readonly number[] }): Tensor {
+  const data = widened(given)
+  if (data === null) refuse('tensor', 'data', ARRAYS, given)
   const own = codeOfArray(data)
-  if (own < 0) refuse('tensor', 'data', 'a Float32Array, Float64Array, Int32Array, BigInt64Array or Uint8Array', data)
   const code = options.dtype === undefined ? own : dtypeCode(options.dtype, 'tensor')
   const shape = fitting(options.shape ?? [data.length], data.length)
   if (code === own) return leaf(data, code, shape, options)

@@ -4,6 +4,7 @@ export { Variable, type VariableOptions } from './variable.ts'
 export {
   arange,
   type CreateOptions,
+  type DataArray,
   empty,
   eye,
   full,
@@ -13,6 +14,7 @@ export {
   ones,
   onesLike,
   tensor,
+  type TensorData,
   zeros,
   zerosLike,
 } from './create.ts'
@@ -30,6 +32,8 @@ export {
 } from './random.ts'
 export { materialize, print, read } from './read.ts'
 export { type BackwardOptions, grad, type GradOptions, jvp, valueAndGrad, vjp } from './autograd.ts'
+export { detectAnomaly } from './anomaly.ts'
+export { hessian, jacobian } from './jacobian.ts'
 export { customFunction, type CustomContext, type CustomFunction } from './custom.ts'
 export { gradcheck, type GradcheckOptions, gradgradcheck } from './gradcheck.ts'
 export { checkpoint, noGrad, scope } from './scopes.ts'
@@ -48,6 +52,8 @@ export {
 } from './devices.ts'
 export { Profile, profile, type ProfileRow, type ProfileStep } from './profile.ts'
 export type { Index, Range } from './indexing.ts'
+export { concat, where } from '../generated/ops.ts'
 export { stack, type ReduceOptions } from './compose.ts'
+export { meshgrid } from './movement.ts'
 export type { Device, DType, TypedArray, TypedArrayOf } from '../native/types.ts'
 export type { TensorLike } from '../native/write.ts'

@@ -6,17 +6,16 @@ import { described, setTensorClass } from '../native/record.ts'
 import { deviceName, DTYPES, type Device, type DType, type TypedArray, type TypedArrayOf } from '../native/types.ts'
 import type { TensorLike } from '../native/write.ts'
 import { backward, type BackwardOptions, gradOf, setGrad } from './autograd.ts'
-import * as compose from './compose.ts'
+import { clone } from './compose.ts'
 import { convert } from './convert.ts'
-import { tensor, type CreateOptions, type Nested } from './create.ts'
-import { at, type Index } from './indexing.ts'
+import { tensor, type CreateOptions, type Nested, type TensorData } from './create.ts'
+import { at, type Index, withAt } from './indexing.ts'
 import { inspect } from './inspect.ts'
+import { composedMethods, type ComposedMethods } from './methods.ts'
 import { copyInto, item, itemSync, readOne, readOneSync, toNested, toNestedSync } from './read.ts'
 
-type Reduce = compose.ReduceOptions
-
 // oxlint-disable-next-line typescript/no-unsafe-declaration-merging, no-unused-vars -- put on the prototype below
-export interface Tensor<D extends DType = DType> extends Methods {}
+export interface Tensor<D extends DType = DType> extends Methods, ComposedMethods {}
 
 /**
  * An immutable array of numbers with a shape, a dtype and a device; a node of the graph that may not be computed yet.
@@ -35,9 +34,9 @@ export class Tensor<D extends DType = DType> implements Disposable {
   /** @internal */ _shape: readonly number[] = []
 
   /** As {@link tensor}: a new tensor from numbers, nested arrays or a typed array, which is copied. */
-  static from<D extends DType>(data: Nested | TypedArray, options: CreateOptions & { dtype: D }): Tensor<D>
-  static from(data: Nested | TypedArray, options?: CreateOptions): Tensor
-  static from(data: Nested | TypedArray, options?: CreateOptions): Tensor {
+  static from<D extends DType>(data: TensorData, options: CreateOptions & { dtype: D }): Tensor<D>
+  static from(data: TensorData, options?: CreateOptions): Tensor
+  static from(data: TensorData, options?: CreateOptions): Tensor {
     return tensor(data, options)
   }
 
@@ -123,59 +122,24 @@ export class Tensor<D extends DType = DType> implements Disposable {
 
   /**
    * A part, one index for each dimension: a number (drops the dimension), `[start, end, step]` (each may be left out
-   * or null, negative counts from the end), `'...'` for all dimensions in between, null for a new dimension of 1.
+   * or null, negative counts from the end), `'...'` for all dimensions in between, null for a new dimension of 1,
+   * integers (any shape; several broadcast together) or a mask (bool), as in NumPy and PyTorch. A mask is computed by
+   * the call, since the result's shape depends on it.
    *
-   *     x.at(0)   x.at([1, 3])   x.at('...', -1)   x.at([null, null, 2], null)
+   *     x.at(0)   x.at([1, 3])   x.at('...', -1)   x.at([null, null, 2], null)   x.at(rows, columns)   x.at(x.gt(0))
    */
   at(...index: Index[]): Tensor {
     return at(this, index)
   }
 
-  /** Dimensions `a` and `b` exchanged. */
-  transpose(a: number, b: number): Tensor {
-    return compose.transpose(this, a, b)
-  }
-
-  /** Dimensions `from` to `to`, both included, as one. */
-  flatten(from = 0, to = -1): Tensor {
-    return compose.flatten(this, from, to)
-  }
-
-  /** Without dimension `dim`, which must be 1, or without all dimensions of 1. */
-  squeeze(dim?: number): Tensor {
-    return compose.squeeze(this, dim)
-  }
-
-  /** With a new dimension of 1 before dimension `dim` (-1: at the end). */
-  unsqueeze(dim: number): Tensor {
-    return compose.unsqueeze(this, dim)
-  }
-
-  /** This where `condition` holds, else `other`. */
-  where(condition: Tensor, other: TensorLike): Tensor {
-    return compose.where(condition, this, other)
-  }
-
-  /** `value` where `mask` holds, else this. */
-  maskedFill(mask: Tensor, value: TensorLike): Tensor {
-    return compose.where(mask, value, this)
-  }
-
-  // Reductions made of others
-
-  /** Standard deviation over dimensions, divided by n - correction. */
-  std(options?: Reduce & { correction?: number }): Tensor {
-    return compose.std(this, options)
-  }
-
-  /** Square root of the sum of squares. */
-  norm(options?: Reduce): Tensor {
-    return compose.norm(this, options)
-  }
-
-  /** log Σ exp(x), computed without overflow. */
-  logsumexp(options?: Reduce): Tensor {
-    return compose.logsumexp(this, options)
+  /**
+   * A new tensor with `value`, which broadcasts, in the place of the part that `index` names as for {@link at}. Where
+   * integers name a place twice the last value stands.
+   *
+   *     x.withAt([0], 1)   x.withAt(['...', [1, 3]], y)   x.withAt([x.lt(0)], 0)
+   */
+  withAt(index: readonly Index[], value: TensorLike): Tensor {
+    return withAt(this, index, value)
   }
 
   // Other dtypes, devices and histories
@@ -196,7 +160,7 @@ export class Tensor<D extends DType = DType> implements Disposable {
 
   /** A tensor of the same value; gradients flow through. */
   clone(): Tensor<D> {
-    return compose.clone(this) as Tensor<D>
+    return clone(this) as Tensor<D>
   }
 
   // Gradients
@@ -262,7 +226,7 @@ export class Tensor<D extends DType = DType> implements Disposable {
   }
 }
 
-for (const [name, method] of Object.entries(methods)) {
+for (const [name, method] of Object.entries({ ...methods, ...composedMethods })) {
   Object.defineProperty(Tensor.prototype, name, { value: method, writable: true, configurable: true })
 }
 setTensorClass(Tensor)

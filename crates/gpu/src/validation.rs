@@ -95,7 +95,7 @@ fn programs() -> Vec<Program> {
         }
         if dtype == DType::F32 {
             add(dtype, &|x| x[0].binary(Atan2, &x[1]));
-            for prim in [Floor, Ceil, Round, Trunc, Sqrt, Exp, Expm1, Log, Log1p, Sin, Cos, Tanh, Erf] {
+            for prim in [Floor, Ceil, Round, Trunc, Sqrt, Exp, Expm1, Log, Log1p, Sin, Cos, Tanh, Erf, Erfc] {
                 add(dtype, &|x| x[0].unary(prim));
             }
         }

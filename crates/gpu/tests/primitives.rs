@@ -8,7 +8,7 @@ use fovea_gpu::GpuRuntime;
 use harness::interpret::Value;
 use harness::{Rng, f32s, gpu, i32s, map_plan, numbers, run};
 
-const UNARY: [Prim; 17] = [
+const UNARY: [Prim; 18] = [
     Prim::Neg,
     Prim::Abs,
     Prim::Sign,
@@ -25,6 +25,7 @@ const UNARY: [Prim; 17] = [
     Prim::Cos,
     Prim::Tanh,
     Prim::Erf,
+    Prim::Erfc,
     Prim::Cast,
 ];
 
@@ -91,6 +92,7 @@ fn accuracy_of_functions() {
         (Prim::Log1p, 0.0, 1e20, 1e-37),
         (Prim::Tanh, -12.0, 12.0, 1e-37),
         (Prim::Erf, -5.0, 5.0, 1e-37),
+        (Prim::Erfc, -5.0, 9.0, 1e-37),
         (Prim::Sqrt, 0.0, 1e30, 1e-37),
         (Prim::Sin, -10.0, 10.0, 1e-2),
         (Prim::Cos, -10.0, 10.0, 1e-2),

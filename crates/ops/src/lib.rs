@@ -9,6 +9,7 @@ pub mod loss;
 mod maps;
 pub mod movement;
 pub mod normalization;
+pub mod ordering;
 mod parallel;
 pub mod pooling;
 pub mod random;
@@ -31,6 +32,7 @@ pub fn all() -> Vec<OpDef> {
         normalization::ops(),
         loss::ops(),
         indexing::ops(),
+        ordering::ops(),
         random::ops(),
     ]
     .into_iter()

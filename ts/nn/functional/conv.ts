@@ -162,7 +162,7 @@ function spread(x: Tensor, [down, across]: readonly [number, number]): Tensor {
 }
 
 /** x [N, C, H, W] without the rows and columns by which `edges` (top, bottom, left, right) is negative. */
-export function cropped(x: Tensor, edges: readonly number[], op: string): Tensor {
+function cropped(x: Tensor, edges: readonly number[], op: string): Tensor {
   const [top, bottom, left, right] = edges.map((e) => Math.max(-e, 0)) as [number, number, number, number]
   if (top + bottom + left + right === 0) return x
   const [n, c, h, w] = x.shape as [number, number, number, number]

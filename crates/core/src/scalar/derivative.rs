@@ -116,6 +116,7 @@ fn backward(prim: Prim, x: &[Expr], y: &Expr, g: &Expr) -> Vec<(usize, Expr)> {
         Cos => vec![(0, -(g * x[0].unary(Sin)))],
         Tanh => vec![(0, g * (1.0 - y * y))],
         Erf => vec![(0, g * (TWO_OVER_SQRT_PI * (-(&x[0] * &x[0])).exp()))],
+        Erfc => vec![(0, -(g * (TWO_OVER_SQRT_PI * (-(&x[0] * &x[0])).exp())))],
         Select => {
             let zero = g.constant(0.0);
             vec![(1, x[0].select(g, &zero)), (2, x[0].select(&zero, g))]

@@ -51,6 +51,8 @@ pub enum Prim {
     Cos,
     Tanh,
     Erf,
+    /// 1 − erf, exact to the last digits also where it is tiny.
+    Erfc,
     // Comparisons: two operands of one dtype, result bool.
     Eq,
     Ne,
@@ -71,7 +73,7 @@ impl Prim {
         match self {
             Const(_) | Index => 0,
             Cast | Uniform | Normal | Neg | Abs | Sign | Floor | Ceil | Round | Trunc | Sqrt | Exp | Expm1 | Log
-            | Log1p | Sin | Cos | Tanh | Erf | Not => 1,
+            | Log1p | Sin | Cos | Tanh | Erf | Erfc | Not => 1,
             Add | Sub | Mul | Div | Rem | Pow | Atan2 | Max | Min | Eq | Ne | Lt | Le | And | Or => 2,
             Select => 3,
         }

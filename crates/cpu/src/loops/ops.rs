@@ -11,7 +11,7 @@ macro_rules! names {
 }
 names! {
     Add Sub Mul Div Rem Pow Atan2 Max Min Eq Ne Lt Le And Or
-    Neg Abs Sign Floor Ceil Round Trunc Sqrt Exp Expm1 Log Log1p Sin Cos Tanh Erf Not
+    Neg Abs Sign Floor Ceil Round Trunc Sqrt Exp Expm1 Log Log1p Sin Cos Tanh Erf Erfc Not
     ToBool
 }
 
@@ -129,6 +129,7 @@ unaries! { f32:
     Log1p |a| math::log1p::<FMA>(a);
     Tanh |a| math::tanh::<FMA>(a);
     Erf |a| math::erf::<FMA>(a);
+    Erfc |a| math::erfc::<FMA>(a);
 }
 unaries! { f64:
     Exp |a| a.exp();
@@ -139,6 +140,7 @@ unaries! { f64:
     Cos |a| a.cos();
     Tanh |a| a.tanh();
     Erf |a| libm::erf(a);
+    Erfc |a| libm::erfc(a);
 }
 binaries! { f32 => f32:
     Pow |a, b| math::pow::<FMA>(a, b);
@@ -332,6 +334,7 @@ pub fn one_operand(prim: Prim, dtype: DType, isa: Isa) -> Option<Kernel> {
         Cos: F32 f32, F64 f64;
         Tanh: F32 f32, F64 f64;
         Erf: F32 f32, F64 f64;
+        Erfc: F32 f32, F64 f64;
         Not: Bool u8;
     })
 }

@@ -7,6 +7,7 @@
 
 mod atan2;
 mod erf;
+mod erfc;
 mod exp;
 mod log;
 mod philox;
@@ -18,6 +19,7 @@ mod trig;
 
 pub use atan2::atan2;
 pub use erf::erf;
+pub use erfc::erfc;
 pub use exp::{exp, expm1};
 pub use log::{log, log1p};
 pub use philox::{normal_f32, normal_f64, philox, philox_words, uniform_f32, uniform_f64};

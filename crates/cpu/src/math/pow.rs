@@ -42,7 +42,7 @@ pub fn pow<const FMA: bool>(x: f32, y: f32) -> f32 {
 
 /// `2^t` in f64 for results in f32's range; beyond it, something that rounds to the same f32.
 #[inline(always)]
-fn exp2<const FMA: bool>(t: f64) -> f64 {
+pub(super) fn exp2<const FMA: bool>(t: f64) -> f64 {
     /// 1.5 · 2^52: adding it rounds to an integer, which then stands in the low bits.
     const ROUND: f64 = 6_755_399_441_055_744.0;
     let t = if t > 200.0 { 200.0 } else { t };

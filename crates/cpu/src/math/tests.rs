@@ -51,6 +51,7 @@ sweeps! {
     log1p: 0.9, f64::ln_1p;
     tanh: 1.3, f64::tanh;
     erf: 1.1, libm::erf;
+    erfc: 0.6, libm::erfc;
 }
 
 #[test]

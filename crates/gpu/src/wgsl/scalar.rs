@@ -167,6 +167,7 @@ fn instruction(source: &mut Source, program: &Program, instr: &Instr, names: &[S
         Prim::Cos => call(source.call("cos_")),
         Prim::Tanh => call(source.call("tanh_")),
         Prim::Erf => call(source.call("erf_")),
+        Prim::Erfc => call(source.call("erfc_")),
         Prim::Eq | Prim::Ne if dtype_of(0).is_float() && instr.args[0] == instr.args[1] => {
             let not = if instr.prim == Prim::Eq { "!" } else { "" };
             format!("{not}{}({})", source.call("is_nan"), arg(0))

@@ -98,6 +98,15 @@ pub fn erf(x: f64) -> f64 {
     (1.0 - (-a * a).exp() / (std::f64::consts::PI.sqrt() * (a + f))).copysign(x)
 }
 
+/// The tail by its own continued fraction where 1 − erf would lose digits.
+fn erfc(x: f64) -> f64 {
+    if x < 2.0 || x.is_nan() {
+        return 1.0 - erf(x);
+    }
+    let f = (1..80).rev().fold(0.0, |f, n| n as f64 / 2.0 / (x + f));
+    (-x * x).exp() / (std::f64::consts::PI.sqrt() * (x + f))
+}
+
 fn pow_int(base: i64, exponent: i64) -> i64 {
     match (base, exponent) {
         (1, _) => 1,
@@ -171,6 +180,7 @@ fn unary_float(prim: Prim, x: f64) -> f64 {
         Prim::Cos => x.cos(),
         Prim::Tanh => x.tanh(),
         Prim::Erf => erf(x),
+        Prim::Erfc => erfc(x),
         _ => unreachable!("{prim:?}"),
     }
 }

@@ -6,6 +6,7 @@ mod gather;
 mod index_add;
 mod index_select;
 mod places;
+mod scatter;
 mod scatter_add;
 mod slices;
 
@@ -17,7 +18,8 @@ pub use embedding_backward::EmbeddingBackward;
 pub use gather::Gather;
 pub use index_add::IndexAdd;
 pub use index_select::IndexSelect;
-pub(crate) use places::{check_index_type, checked_index, offsets};
+pub(crate) use places::{check_index_type, checked_index, for_each_dtype, offsets};
+pub use scatter::Scatter;
 pub use scatter_add::ScatterAdd;
 
 use fovea_core::op::OpDef;
@@ -25,6 +27,7 @@ use fovea_core::op::OpDef;
 pub fn ops() -> Vec<OpDef> {
     vec![
         OpDef::of::<Gather>(),
+        OpDef::of::<Scatter>(),
         OpDef::of::<ScatterAdd>(),
         OpDef::of::<IndexSelect>(),
         OpDef::of::<IndexAdd>(),

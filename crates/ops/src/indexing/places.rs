@@ -160,7 +160,7 @@ macro_rules! for_each_dtype {
         }
     };
 }
-pub(super) use for_each_dtype;
+pub(crate) use for_each_dtype;
 
 /// Numbers that are added; integers wrap.
 pub(super) trait Accumulate: Element {

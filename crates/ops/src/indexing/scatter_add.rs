@@ -2,10 +2,10 @@
 
 use super::Gather;
 use super::gather::check_index;
-use super::places::{Accumulate, check_addable, offsets, places};
+use super::places::{Accumulate, check_addable, for_each_dtype, offsets, places};
 use crate::movement::dims::dimension;
 use crate::parallel;
-use fovea_core::device::CpuArgs;
+use fovea_core::device::{CpuArgs, Element};
 use fovea_core::graph::Backward;
 use fovea_core::op::{InputSchema, OutTypes, Saved, Work};
 use fovea_core::sample::{Domain, Sample, SampleInput};
@@ -26,8 +26,9 @@ attributes! {
     }
 }
 
-fn run<T: Accumulate>(args: &mut CpuArgs<'_>, dim: usize) -> Result<()> {
-    let [x, index, source] = args.inputs else { return Err(Error::internal("scatter_add takes three inputs")) };
+/// Copies x and calls `put` with the element at each place and the source's element for it, in row-major order.
+pub(super) fn run<T: Element>(args: &mut CpuArgs<'_>, dim: usize, put: impl Fn(&mut T, T) + Sync) -> Result<()> {
+    let [x, index, source] = args.inputs else { return Err(Error::internal("scattering takes three inputs")) };
     let (shape, taken) = (x.layout.shape, index.layout.shape);
     let rank = shape.rank();
     let places = places(index, "index", shape[dim])?;
@@ -54,10 +55,30 @@ fn run<T: Accumulate>(args: &mut CpuArgs<'_>, dim: usize) -> Result<()> {
         let places = &places[i * targets.len()..];
         for ((&place, target), o) in places.iter().zip(&targets).zip(&sources) {
             let out = &mut out[place * row_major[dim] as usize + *target as usize];
-            *out = out.plus(added[(source_start + start + o) as usize]);
+            put(out, added[(source_start + start + o) as usize]);
         }
     });
     Ok(())
+}
+
+fn add<T: Accumulate>(args: &mut CpuArgs<'_>, dim: usize) -> Result<()> {
+    run(args, dim, |out: &mut T, v| *out = out.plus(v))
+}
+
+/// Checks the three inputs of an op that scatters.
+pub(super) fn check(dim: i64, inputs: &[TensorType]) -> Result<()> {
+    let [x, index, source] = inputs else { return Err(Error::internal("scattering takes three inputs")) };
+    check_index(dim, x, index)?;
+    if source.shape == index.shape && source.dtype == x.dtype {
+        return Ok(());
+    }
+    Err(Error::shape(format!(
+        "source must be {} {} (x's dtype, index's shape), got {} {}",
+        x.dtype, index.shape, source.dtype, source.shape
+    ))
+    .at("source")
+    .expected(format!("{} {}", x.dtype, index.shape))
+    .received(format!("{} {}", source.dtype, source.shape)))
 }
 
 impl Op for ScatterAdd {
@@ -72,19 +93,9 @@ impl Op for ScatterAdd {
     ];
 
     fn infer(&self, inputs: &[TensorType]) -> Result<OutTypes> {
-        let [x, index, source] = inputs else { return Err(Error::internal("scatter_add takes three inputs")) };
-        check_addable(x, "x")?;
-        check_index(self.dim, x, index)?;
-        if source.shape != index.shape || source.dtype != x.dtype {
-            return Err(Error::shape(format!(
-                "source must be {} {} (x's dtype, index's shape), got {} {}",
-                x.dtype, index.shape, source.dtype, source.shape
-            ))
-            .at("source")
-            .expected(format!("{} {}", x.dtype, index.shape))
-            .received(format!("{} {}", source.dtype, source.shape)));
-        }
-        Ok(smallvec![*x])
+        check_addable(&inputs[0], "x")?;
+        check(self.dim, inputs)?;
+        Ok(smallvec![inputs[0]])
     }
 
     fn work(&self, _: &[TensorType]) -> Work {
@@ -110,13 +121,7 @@ impl Op for ScatterAdd {
 
     fn cpu(&self, args: &mut CpuArgs<'_>) -> Result<()> {
         let dim = dimension(self.dim, args.inputs[0].layout.shape.rank(), "dim")?;
-        match args.inputs[0].dtype {
-            DType::F32 => run::<f32>(args, dim),
-            DType::F64 => run::<f64>(args, dim),
-            DType::I32 => run::<i32>(args, dim),
-            DType::I64 => run::<i64>(args, dim),
-            DType::U8 | DType::Bool => run::<u8>(args, dim),
-        }
+        for_each_dtype!(args.inputs[0].dtype, add(args, dim))
     }
 
     fn samples() -> Vec<Sample<ScatterAdd>> {

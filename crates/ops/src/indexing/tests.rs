@@ -31,6 +31,10 @@ fn wrong_calls_name_the_argument() {
     assert_eq!(scatter(F32, &[3, 4]).as_deref(), Some("source"));
     assert_eq!(scatter(Bool, &[2, 4]).as_deref(), Some("x"));
     assert_eq!(scatter(F32, &[2, 4]), None);
+    let set = |x, source: &[usize]| argument(typed(Scatter { dim: 0 }, &[(x, &[3, 4]), (I32, &[2, 4]), (F32, source)]));
+    assert_eq!(set(F32, &[3, 4]).as_deref(), Some("source"));
+    assert_eq!(set(I64, &[2, 4]).as_deref(), Some("source"));
+    assert_eq!(set(F32, &[2, 4]), None);
     let row = Embedding { padding_idx: Some(10) };
     assert_eq!(argument(typed(row, &[(F32, &[10, 4]), (I64, &[2])])).as_deref(), Some("padding_idx"));
     assert!(typed(IndexAdd { dim: 0 }, &[(F32, &[3, 4]), (I32, &[2]), (F32, &[3, 4])]).is_err());
@@ -60,6 +64,10 @@ fn kernels_refuse_indices_out_of_range() {
     told(first(&Embedding { padding_idx: None }, &[x.clone(), at(&[1, 1], &[2])]), "indices 2 at position [0, 0]");
     let source = Value::new(&[1, 3], &[1.0f32; 3]);
     told(first(&IndexAdd { dim: 0 }, &[x.clone(), at(&[1], &[2]), source.clone()]), "index 2 at position [0]");
+    told(
+        first(&Scatter { dim: 0 }, &[x.clone(), at(&[1, 3], &[-1, 0, 1]), source.clone()]),
+        "index -1 at position [0, 0]",
+    );
     told(first(&ScatterAdd { dim: 0 }, &[x, at(&[1, 3], &[1, 0, 9]), source]), "index 9 at position [0, 2]");
 }
 
@@ -86,6 +94,7 @@ fn integers_move_and_add_too() {
     let index = Value::new(&[4], &[2i32, 0, 2, 2]);
     assert_eq!(first::<i64>(&Gather { dim: 0 }, &[x.clone(), index.clone()]).unwrap(), [3, 1, 3, 3]);
     let source = Value::new(&[4], &[10i64, 20, 30, 40]);
+    assert_eq!(first::<i64>(&Scatter { dim: 0 }, &[x.clone(), index.clone(), source.clone()]).unwrap(), [20, 2, 40]);
     assert_eq!(first::<i64>(&ScatterAdd { dim: 0 }, &[x.clone(), index.clone(), source.clone()]).unwrap(), [21, 2, 83]);
     assert_eq!(first::<i64>(&IndexAdd { dim: 0 }, &[x, index, source]).unwrap(), [21, 2, 83]);
 }

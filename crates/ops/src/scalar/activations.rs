@@ -8,9 +8,10 @@ use std::borrow::Borrow;
 pub const SELU_ALPHA: f64 = 1.673_263_242_354_377_2;
 pub const SELU_SCALE: f64 = 1.050_700_987_355_480_5;
 
-/// The logistic function 1 / (1 + e^−x).
+/// The logistic function 1 / (1 + e^−x), as e^min(x, 0) / (1 + e^−|x|): no power of it or of its derivatives overflows.
 pub fn logistic(x: impl Borrow<Expr>) -> Expr {
-    1.0 / (1.0 + exp(-x.borrow()))
+    let x = x.borrow();
+    exp(minimum(x, 0.0)) / (1.0 + exp(-abs(x)))
 }
 
 /// The distribution function of the standard normal, ½ (1 + erf(x / √2)).

@@ -20,7 +20,7 @@ pub struct Definition {
     pub domains: &'static [Range<f64>],
 }
 
-/// Which dtypes an op computes with and yields. Operands are promoted first (`DType::promote`).
+/// Which dtypes an op computes with and yields. Operands are promoted first, see [`promoted`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
     /// The promoted dtype; bool is computed as 0 and 1 and gives bool.
@@ -49,6 +49,39 @@ pub struct Types {
     pub result: DType,
 }
 
+/// A dtype as an operand brings it to a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Brought {
+    pub dtype: DType,
+    /// Whether the operand has no dimensions while another has: then it lends its category only, as in PyTorch.
+    pub weak: bool,
+}
+
+impl From<DType> for Brought {
+    fn from(dtype: DType) -> Brought {
+        Brought { dtype, weak: false }
+    }
+}
+
+/// bool, integers, floats.
+fn category(dtype: DType) -> u8 {
+    match dtype {
+        DType::Bool => 0,
+        dtype if dtype.is_float() => 2,
+        _ => 1,
+    }
+}
+
+/// The common dtype of these operands: a weak one counts only where no other is of its category or a higher one.
+fn promoted(operands: &[Brought]) -> DType {
+    let of = |weak: bool| operands.iter().filter(move |o| o.weak == weak).map(|o| o.dtype).reduce(DType::promote);
+    match (of(false), of(true)) {
+        (Some(strong), Some(weak)) if category(weak) <= category(strong) => strong,
+        (Some(strong), Some(weak)) => strong.promote(weak),
+        (one, other) => one.or(other).unwrap_or(DType::F32),
+    }
+}
+
 /// Why a call's dtypes are refused: the argument at fault and what to do instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
@@ -57,9 +90,8 @@ pub struct Refusal {
 }
 
 impl Rule {
-    /// The dtypes of a call on operands of these.
-    pub fn types(self, inputs: &[DType]) -> Result<Types, Refusal> {
-        let promoted = |list: &[DType]| list.iter().copied().reduce(DType::promote).unwrap_or(DType::F32);
+    /// The dtypes of a call on these operands.
+    pub fn types(self, inputs: &[Brought]) -> Result<Types, Refusal> {
         let numeric = |d: DType| if d == DType::Bool { DType::U8 } else { d };
         let all = promoted(inputs);
         Ok(match self {
@@ -73,7 +105,7 @@ impl Rule {
             Rule::FloatTest => Types { operand: all.to_float(), result: DType::Bool },
             Rule::Compare => Types { operand: numeric(all), result: DType::Bool },
             Rule::Logic => Types { operand: DType::Bool, result: DType::Bool },
-            Rule::Select if inputs[0] != DType::Bool => {
+            Rule::Select if inputs[0].dtype != DType::Bool => {
                 return Err(Refusal { argument: 0, advice: "make it bool with ne(0)" });
             }
             Rule::Select => {

@@ -46,7 +46,7 @@ macro_rules! unary {
     )*};
 }
 unary!(
-    abs Abs, ceil Ceil, cos Cos, erf Erf, exp Exp, expm1 Expm1, floor Floor, log Log, log1p Log1p, not Not,
+    abs Abs, ceil Ceil, cos Cos, erf Erf, erfc Erfc, exp Exp, expm1 Expm1, floor Floor, log Log, log1p Log1p, not Not,
     round Round, sign Sign, sin Sin, sqrt Sqrt, tanh Tanh, trunc Trunc,
 );
 

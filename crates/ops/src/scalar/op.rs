@@ -1,6 +1,6 @@
 //! The ops of the table, as the graph sees them.
 
-use super::definition::{Definition, Refusal, Rule};
+use super::definition::{Brought, Definition, Refusal, Rule};
 use super::programs::{Cache, Gradient, MOST_INPUTS, Reads, Typed};
 use super::samples::samples;
 use super::table::TABLE;
@@ -62,7 +62,7 @@ impl ScalarOp {
         let arity = self.def.inputs.len();
         let float = |i: usize| if self.def.rule == Rule::Select && i == 0 { DType::Bool } else { DType::F32 };
         let mut saved = Saved::NONE;
-        let Ok(typed) = self.cache.get(self.def, (0..arity).map(float)) else { return saved };
+        let Ok(typed) = self.cache.get(self.def, (0..arity).map(|i| float(i).into())) else { return saved };
         for i in 0..arity {
             if let Gradient::Map(_, reads) = typed.gradient(self.def, i) {
                 for read in reads {
@@ -79,13 +79,16 @@ impl ScalarOp {
 
     /// Whether a gradient flows to any of these operands, of which at least one is a float.
     pub fn has_gradient(&self, inputs: &[DType]) -> bool {
-        let typed = self.cache.get(self.def, inputs.iter().copied());
+        let typed = self.cache.get(self.def, inputs.iter().map(|&d| d.into()));
         !inputs.contains(&DType::F32)
             || typed.is_ok_and(|t| (0..inputs.len()).any(|i| !matches!(t.gradient(self.def, i), Gradient::Zero)))
     }
 
     fn typed(&self, inputs: &[TensorType]) -> Result<&Typed> {
-        self.cache.get(self.def, inputs.iter().map(|t| t.dtype)).map_err(|refusal| self.refused(refusal, inputs))
+        let operands = if self.def.rule == Rule::Select { 1 } else { 0 }..inputs.len();
+        let ranked = inputs[operands].iter().any(|t| t.shape.rank() > 0);
+        let brought = inputs.iter().map(|t| Brought { dtype: t.dtype, weak: ranked && t.shape.rank() == 0 });
+        self.cache.get(self.def, brought).map_err(|refusal| self.refused(refusal, inputs))
     }
 
     #[cold]

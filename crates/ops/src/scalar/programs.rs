@@ -1,6 +1,6 @@
 //! Programs of the table's ops for given dtypes, made once each.
 
-use super::definition::{Definition, Refusal, Rule, Types};
+use super::definition::{Brought, Definition, Refusal, Rule, Types};
 use fovea_core::DType;
 use fovea_core::graph::primitives::Map;
 use fovea_core::scalar::{Program, build};
@@ -37,9 +37,10 @@ pub enum Reads {
 }
 
 impl Typed {
-    pub fn new(def: &'static Definition, inputs: &[DType]) -> Result<Typed, Refusal> {
+    pub fn new(def: &'static Definition, inputs: &[Brought]) -> Result<Typed, Refusal> {
         let types = def.rule.types(inputs)?;
-        let program = build(inputs, |x| {
+        let dtypes: SmallVec<[DType; MOST_INPUTS]> = inputs.iter().map(|i| i.dtype).collect();
+        let program = build(&dtypes, |x| {
             if def.rule == Rule::Rounding && !types.operand.is_float() {
                 return vec![x[0].clone()];
             }
@@ -110,7 +111,10 @@ fn without_unread(program: &Program) -> Program {
     kept
 }
 
-/// A slot for each combination of input dtypes.
+/// What an input can bring: each dtype, weak or not.
+const KINDS: usize = 2 * DType::ALL.len();
+
+/// A slot for each combination of what inputs bring.
 #[derive(Debug)]
 pub struct Cache {
     slots: Box<[Slot]>,
@@ -120,20 +124,20 @@ type Slot = OnceLock<Result<Box<Typed>, Refusal>>;
 
 impl Cache {
     pub fn new(arity: usize) -> Cache {
-        let count = DType::ALL.len().pow(arity as u32);
+        let count = KINDS.pow(arity as u32);
         Cache { slots: (0..count).map(|_| OnceLock::new()).collect() }
     }
 
-    /// What `def` is for these dtypes.
+    /// What `def` is for these operands.
     pub fn get(
         &self,
         def: &'static Definition,
-        inputs: impl Iterator<Item = DType> + Clone,
+        inputs: impl Iterator<Item = Brought> + Clone,
     ) -> Result<&Typed, Refusal> {
-        let index = inputs.clone().fold(0, |i, d| i * DType::ALL.len() + d as usize);
+        let index = inputs.clone().fold(0, |i, b| i * KINDS + 2 * b.dtype as usize + usize::from(b.weak));
         let slot = self.slots[index].get_or_init(|| {
-            let dtypes: SmallVec<[DType; MOST_INPUTS]> = inputs.collect();
-            Typed::new(def, &dtypes).map(Box::new)
+            let operands: SmallVec<[Brought; MOST_INPUTS]> = inputs.collect();
+            Typed::new(def, &operands).map(Box::new)
         });
         match slot {
             Ok(typed) => Ok(typed),

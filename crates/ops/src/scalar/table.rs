@@ -86,8 +86,8 @@ table! {
         [-0.9..0.9], "Inverse hyperbolic tangent; NaN beyond ±1";
     tanh(x) Float, tanh(x), [g * (1.0 - y * y)], [-4.0..4.0], "Hyperbolic tangent";
     erf(x) Float, erf(x), [g * (TWO_OVER_SQRT_PI * exp(-(x * x)))], [-3.0..3.0], "Error function";
-    erfc(x) Float, 1.0 - erf(x), [-(g * (TWO_OVER_SQRT_PI * exp(-(x * x))))],
-        [-3.0..3.0], "Complementary error function; its error is that of erf";
+    erfc(x) Float, erfc(x), [-(g * (TWO_OVER_SQRT_PI * exp(-(x * x))))],
+        [-3.0..3.0], "Complementary error function 1 - erf(x), exact where it is tiny";
     logit(x) Float, log(x) - log1p(-x), [g / (x * (1.0 - x))], [0.05..0.95], "Inverse of sigmoid; NaN beyond 0 and 1";
 
     sigmoid(x) Float, 1.0 / (1.0 + exp(-x)), [g * (y * (1.0 - y))], [-8.0..8.0], "Logistic function";

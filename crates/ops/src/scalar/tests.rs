@@ -1,4 +1,4 @@
-use super::definition::Rule;
+use super::definition::{Brought, Rule};
 use super::op::{all, named};
 use super::programs::{Gradient, Reads, Typed};
 use crate::recording::{check, typed, typed_dyn};
@@ -40,6 +40,25 @@ fn dtypes_are_promoted_as_in_pytorch() {
         ("clamp_max", &[I32, F32], F32),
     ] {
         assert_eq!(dtype(op, inputs), want, "{op} {inputs:?}");
+    }
+}
+
+#[test]
+fn operands_without_dimensions_lend_their_category() {
+    for (op, inputs, want) in [
+        ("add", &[(F32, &[2usize][..]), (F64, &[])][..], F32),
+        ("add", &[(F64, &[]), (F32, &[2])], F32),
+        ("mul", &[(I32, &[2]), (I64, &[])], I32),
+        ("mul", &[(I32, &[2]), (F64, &[])], F64),
+        ("mul", &[(Bool, &[2]), (I64, &[])], I64),
+        ("sub", &[(U8, &[2]), (I64, &[])], U8),
+        ("add", &[(F32, &[]), (F64, &[])], F64),
+        ("add", &[(F32, &[1]), (F64, &[])], F32),
+        ("where", &[(Bool, &[2]), (F32, &[]), (F64, &[])], F64),
+        ("where", &[(Bool, &[]), (F32, &[2]), (F64, &[])], F32),
+        ("clamp_max", &[(F32, &[2]), (F64, &[])], F32),
+    ] {
+        assert_eq!(typed_dyn(named(op), inputs).unwrap().dtype, want, "{op} {inputs:?}");
     }
 }
 
@@ -119,6 +138,7 @@ pub(crate) fn eval(program: &Program, inputs: &[f64]) -> f64 {
             Prim::Cos => a(0).cos(),
             Prim::Tanh => a(0).tanh(),
             Prim::Erf => erf(a(0)),
+            Prim::Erfc => 1.0 - erf(a(0)),
             Prim::Eq => truth(a(0) == a(1)),
             Prim::Ne => truth(a(0) != a(1)),
             Prim::Lt => truth(a(0) < a(1)),
@@ -146,8 +166,8 @@ fn erf(x: f64) -> f64 {
 /// The gradient towards input `index` at `at`, for an incoming gradient of 1.
 fn gradient(name: &str, at: &[f64], index: usize) -> f64 {
     let op = all().iter().find(|op| op.def.name == name).unwrap();
-    let dtypes: Vec<DType> =
-        (0..at.len()).map(|i| if op.def.rule == Rule::Select && i == 0 { Bool } else { F64 }).collect();
+    let dtypes: Vec<Brought> =
+        (0..at.len()).map(|i| if op.def.rule == Rule::Select && i == 0 { Bool } else { F64 }.into()).collect();
     let typed = Typed::new(op.def, &dtypes).unwrap();
     match typed.gradient(op.def, index) {
         Gradient::Zero => 0.0,
@@ -173,7 +193,7 @@ fn gradients_agree_with_central_differences() {
     for op in all().iter().filter(|op| !rounding.contains(&op.def.name)) {
         let arity = op.def.inputs.len();
         let select = op.def.rule == Rule::Select;
-        let dtypes: Vec<DType> = (0..arity).map(|i| if select && i == 0 { Bool } else { F64 }).collect();
+        let dtypes: Vec<Brought> = (0..arity).map(|i| if select && i == 0 { Bool } else { F64 }.into()).collect();
         let typed = Typed::new(op.def, &dtypes).unwrap();
         if !typed.types.result.is_float() {
             continue;

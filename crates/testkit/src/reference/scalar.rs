@@ -199,6 +199,7 @@ fn float(prim: Prim, x: f64, y: f64) -> Number {
         Prim::Cos => libm::cos(x),
         Prim::Tanh => libm::tanh(x),
         Prim::Erf => libm::erf(x),
+        Prim::Erfc => libm::erfc(x),
         Prim::Eq => return truth(x == y),
         Prim::Ne => return truth(x != y),
         Prim::Lt => return truth(x < y),

@@ -253,6 +253,7 @@ pub fn program(inputs: &[DType], length: usize, outputs: usize, random: &mut Ran
         Cos,
         Tanh,
         Erf,
+        Erfc,
         Eq,
         Ne,
         Lt,

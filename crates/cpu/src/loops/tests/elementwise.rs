@@ -58,7 +58,8 @@ fn ragged_lengths() {
 #[test]
 fn every_primitive_and_cast_over_special_values() {
     use Prim::*;
-    let unary = [Neg, Abs, Sign, Floor, Ceil, Round, Trunc, Sqrt, Exp, Expm1, Log, Log1p, Sin, Cos, Tanh, Erf, Not];
+    let unary =
+        [Neg, Abs, Sign, Floor, Ceil, Round, Trunc, Sqrt, Exp, Expm1, Log, Log1p, Sin, Cos, Tanh, Erf, Erfc, Not];
     let binary = [Add, Sub, Mul, Div, Rem, Pow, Atan2, Max, Min, Eq, Ne, Lt, Le, And, Or];
     for dtype in DType::ALL {
         for prim in unary.into_iter().chain(binary) {

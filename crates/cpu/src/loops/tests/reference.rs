@@ -129,6 +129,7 @@ fn apply<const FMA: bool>(instr: &Instr, a: &[Value], position: u64) -> Value {
             Prim::Log1p => math::log1p::<FMA>(*x),
             Prim::Tanh => math::tanh::<FMA>(*x),
             Prim::Erf => math::erf::<FMA>(*x),
+            Prim::Erfc => math::erfc::<FMA>(*x),
             Prim::Sin if x.abs() <= math::TRIG_BOUND => math::sin::<FMA>(*x),
             Prim::Cos if x.abs() <= math::TRIG_BOUND => math::cos::<FMA>(*x),
             Prim::Sin => math::sin_far(*x),
@@ -153,6 +154,7 @@ fn apply<const FMA: bool>(instr: &Instr, a: &[Value], position: u64) -> Value {
             Prim::Log1p => F64(x.ln_1p()),
             Prim::Tanh => F64(x.tanh()),
             Prim::Erf => F64(libm::erf(*x)),
+            Prim::Erfc => F64(libm::erfc(*x)),
             Prim::Sin => F64(x.sin()),
             Prim::Cos => F64(x.cos()),
             Prim::Sign => F64(if x.is_nan() {

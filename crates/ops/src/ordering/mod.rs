@@ -1,0 +1,15 @@
+//! Ops that walk along one dimension in its order: running sums and sorting.
+
+mod cumsum;
+mod sort;
+#[cfg(test)]
+mod tests;
+
+pub use cumsum::Cumsum;
+pub use sort::Sort;
+
+use fovea_core::op::OpDef;
+
+pub fn ops() -> Vec<OpDef> {
+    vec![OpDef::of::<Cumsum>(), OpDef::of::<Sort>()]
+}

@@ -10,14 +10,15 @@ the gradients of sum(direction * gradient). Running the tests needs only the two
 import json
 import math
 import pathlib
-import struct
 import sys
 import warnings
 
-import numpy as np
 import torch
 from safetensors.numpy import save_file
 from torch.nn import functional as F
+
+from by_hand import celu, check_by_hand, copysign, elu, leaky_relu, lerp, piecewise, real, reals
+from samples import hash_samples, numbers
 
 COTANGENT, SECOND_COTANGENT = 100, 200
 
@@ -67,19 +68,13 @@ def along(function):
     return op
 
 
-def real(x):
-    return x if x.is_floating_point() else x.float()
-
-
-def reals(t, *names):
-    """Operands in the float type that they are promoted to."""
-    operands = [real(t[name]) for name in names]
-    dtype = torch.float64 if any(x.dtype == torch.float64 for x in operands) else torch.float32
-    return [x.to(dtype) for x in operands]
-
-
 def total(x):
     return x if x.is_floating_point() else x.long()
+
+
+def floats(function):
+    """A float function of two."""
+    return lambda t, a: function(*reals(t, "a", "b"))
 
 
 def unary(function):
@@ -218,57 +213,6 @@ def embedding_backward(t, a):
     return torch.zeros(a["rows"], g.shape[-1], dtype=g.dtype).index_add(0, indices, rows)
 
 
-def piecewise(x, at, above, below):
-    """An activation that PyTorch has for one number only: by hand, for tensors of them."""
-    return torch.where(x > at, above, below)
-
-
-def elu(t, a):
-    x, alpha = reals(t, "x", "alpha")
-    return piecewise(x, 0, x, alpha * x.clamp(max=0).expm1())
-
-
-def celu(t, a):
-    x, alpha = reals(t, "x", "alpha")
-    return piecewise(x, 0, x, alpha * (x.clamp(max=0) / alpha).expm1())
-
-
-def leaky_relu(t, a):
-    x, slope = reals(t, "x", "slope")
-    return piecewise(x, 0, x, x * slope)
-
-
-def check_by_hand():
-    """What is written by hand against PyTorch, where it has it."""
-    x = torch.linspace(-4, 4, 101, dtype=torch.float64)
-    n = lambda v: torch.tensor(v, dtype=torch.float64)
-    for ours, theirs in [
-        (elu({"x": x, "alpha": n(0.7)}, None), F.elu(x, 0.7)),
-        (celu({"x": x, "alpha": n(0.7)}, None), F.celu(x, 0.7)),
-        (leaky_relu({"x": x, "slope": n(0.1)}, None), F.leaky_relu(x, 0.1)),
-        (piecewise(x, n(0.3), x, n(9.0)), F.threshold(x, 0.3, 9.0)),
-        (lerp({"a": x, "b": x.flip(0), "weight": n(0.8)}, None), torch.lerp(x, x.flip(0), 0.8)),
-        (copysign({"a": x, "b": n(-0.0)}, None), torch.copysign(x, n(-0.0))),
-    ]:
-        torch.testing.assert_close(ours, theirs)
-
-
-def lerp(t, a):
-    x, y, weight = reals(t, "a", "b", "weight")
-    return torch.where(weight < 0.5, x + weight * (y - x), y - (y - x) * (1 - weight))
-
-
-def copysign(t, a):
-    """By hand: PyTorch's gradient is NaN next to integers."""
-    x, y = reals(t, "a", "b")
-    return torch.where(torch.signbit(y), -x.abs(), x.abs())
-
-
-def floats(function):
-    """A float function of two."""
-    return lambda t, a: function(*reals(t, "a", "b"))
-
-
 def clamp(t, a):
     return torch.clamp(t["x"], t.get("min"), t.get("max"))
 
@@ -364,38 +308,6 @@ OPS = {
     "embedding": lambda t, a: F.embedding(t["indices"].long(), t["weight"], a["padding_idx"]),
     "embedding_backward": embedding_backward,
 }
-
-
-def hash_bytes(data, state=0xCBF29CE484222325):
-    """FNV-1a, as `fovea_testkit::fixtures::samples_hash`."""
-    for byte in data:
-        state = ((state ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
-    return state
-
-
-def hash_samples(op):
-    """What names an op's samples: everything that the values depend on."""
-    number = lambda v: struct.pack("<d", math.nan if v is None else float(v))
-    data = bytearray(op["op"].encode())
-    for sample in op["samples"]:
-        data += sample["name"].encode() + bytes([sample["differentiable"]]) + number(sample["tolerance"])
-        data += b"".join(number(v) for v in sample["encoded"])
-        for x in sample["inputs"]:
-            data += (x["dtype"] or "float").encode() + b"".join(struct.pack("<Q", d) for d in x["shape"])
-            data += b"".join(number(v) for v in x["values"])
-    return f"{hash_bytes(data):016x}"
-
-
-def numbers(op, sample, number, shape):
-    """Numbers in -1..1, as `SampleInput::float(shape).generate(op, sample, number)`."""
-    seed = hash_bytes(op.encode()) ^ (sample << 32) ^ number
-    count = math.prod(shape)
-    z = np.uint64(seed) + np.arange(1, count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    z ^= z >> np.uint64(31)
-    unit = (z >> np.uint64(11)).astype(np.float64) / 2.0**53
-    return torch.from_numpy((-1.0 + unit * 2.0).astype(np.float32).astype(np.float64)).reshape(list(shape))
 
 
 def tensor(x):

@@ -134,17 +134,6 @@ fn apply<const FMA: bool>(instr: &Instr, a: &[Value], position: u64) -> Value {
             Prim::Cos if x.abs() <= math::TRIG_BOUND => math::cos::<FMA>(*x),
             Prim::Sin => math::sin_far(*x),
             Prim::Cos => math::cos_far(*x),
-            Prim::Sign => {
-                if x.is_nan() {
-                    *x
-                } else if *x > 0.0 {
-                    1.0
-                } else if *x < 0.0 {
-                    -1.0
-                } else {
-                    0.0
-                }
-            }
             _ => return rounding(prim, f64::from(*x)).cast(DType::F32),
         }),
         (prim, [F64(x)]) => match prim {
@@ -157,15 +146,6 @@ fn apply<const FMA: bool>(instr: &Instr, a: &[Value], position: u64) -> Value {
             Prim::Erfc => F64(libm::erfc(*x)),
             Prim::Sin => F64(x.sin()),
             Prim::Cos => F64(x.cos()),
-            Prim::Sign => F64(if x.is_nan() {
-                *x
-            } else if *x > 0.0 {
-                1.0
-            } else if *x < 0.0 {
-                -1.0
-            } else {
-                0.0
-            }),
             _ => rounding(prim, *x),
         },
         (prim, [F32(x), F32(y)]) => float_pair(prim, f64::from(*x), f64::from(*y), &|prim| {
@@ -202,6 +182,8 @@ fn rounding(prim: Prim, x: f64) -> Value {
     F64(match prim {
         Prim::Neg => -x,
         Prim::Abs => x.abs(),
+        Prim::Sign if x.is_nan() => x,
+        Prim::Sign => f64::from(i8::from(x > 0.0) - i8::from(x < 0.0)),
         Prim::Floor => x.floor(),
         Prim::Ceil => x.ceil(),
         Prim::Round => x.round_ties_even(),

@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, mpsc};
 
 pub const FUNCTIONS: &[(&str, Call)] = &[
     ("saveTensors", save_tensors),
@@ -35,8 +35,10 @@ const FLOAT32_ARRAY: i32 = 7;
 
 /// Runs `work` on a thread of its own; the promise settles with what it gives.
 fn background(e: &Environment, work: impl FnOnce() -> Ending + Send + 'static) -> Result<napi_value> {
-    let (promise, settle) = e.promises.deliver(e.js)?;
+    // The promise is made once the thread runs: a promise that nothing settles would keep the process alive.
+    let (hand_over, handed) = mpsc::channel::<Box<dyn FnOnce(Ending) + Send>>();
     let run = move || {
+        let Ok(settle) = handed.recv() else { return };
         let outcome = catch_unwind(AssertUnwindSafe(work));
         settle(outcome.unwrap_or_else(|_| Err(Error::internal("work on a file panicked; this is a bug in Fovea"))));
     };
@@ -44,6 +46,8 @@ fn background(e: &Environment, work: impl FnOnce() -> Ending + Send + 'static) -
         .name("fovea-files".into())
         .spawn(run)
         .map_err(|e| Error::internal(format!("a thread could not be started: {e}")))?;
+    let (promise, settle) = e.promises.deliver(e.js)?;
+    hand_over.send(Box::new(settle)).map_err(|_| Error::internal("a thread ended before its work"))?;
     Ok(promise)
 }
 

@@ -2,8 +2,10 @@
 
 use crate::environment::{Call, Environment, device_from};
 use crate::promise::Ending;
+use fovea_core::device::Threads;
 use fovea_core::graph::Cell;
 use fovea_core::{Error, Result, Shape, TensorType};
+use fovea_cpu::pool::pool;
 use fovea_io::array::Array;
 use fovea_io::image::{self, Image};
 use fovea_io::{archive, file, idx, npy, npz, pth, safetensors};
@@ -12,7 +14,7 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, mpsc};
 
 pub const FUNCTIONS: &[(&str, Call)] = &[
     ("saveTensors", save_tensors),
@@ -25,13 +27,18 @@ pub const FUNCTIONS: &[(&str, Call)] = &[
 /// The most threads that decode the pictures of one call.
 const MAX_THREADS: usize = 8;
 
+/// The most bytes of pixels that one call keeps; as floats they take four times as much.
+const MAX_PIXEL_BYTES: usize = 1 << 30;
+
 /// Node-API's code of a Float32Array.
 const FLOAT32_ARRAY: i32 = 7;
 
 /// Runs `work` on a thread of its own; the promise settles with what it gives.
 fn background(e: &Environment, work: impl FnOnce() -> Ending + Send + 'static) -> Result<napi_value> {
-    let (promise, settle) = e.promises.deliver(e.js)?;
+    // The promise is made once the thread runs: a promise that nothing settles would keep the process alive.
+    let (hand_over, handed) = mpsc::channel::<Box<dyn FnOnce(Ending) + Send>>();
     let run = move || {
+        let Ok(settle) = handed.recv() else { return };
         let outcome = catch_unwind(AssertUnwindSafe(work));
         settle(outcome.unwrap_or_else(|_| Err(Error::internal("work on a file panicked; this is a bug in Fovea"))));
     };
@@ -39,6 +46,8 @@ fn background(e: &Environment, work: impl FnOnce() -> Ending + Send + 'static) -
         .name("fovea-files".into())
         .spawn(run)
         .map_err(|e| Error::internal(format!("a thread could not be started: {e}")))?;
+    let (promise, settle) = e.promises.deliver(e.js)?;
+    hand_over.send(Box::new(settle)).map_err(|_| Error::internal("a thread ended before its work"))?;
     Ok(promise)
 }
 
@@ -135,11 +144,18 @@ struct Pictures {
     keep: bool,
 }
 
+fn too_many_pixels(path: &str) -> Error {
+    Error::data(format!("{path} and the pictures before it take more than {MAX_PIXEL_BYTES} bytes: give a size"))
+        .at("size")
+        .expected("smaller pictures or a smaller batch")
+}
+
 /// The pictures of a call, or why one can't be read.
 fn decode_all(pictures: &Pictures) -> Vec<Result<Image>> {
     let Pictures { paths, options, .. } = pictures;
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS).min(paths.len().max(1));
+    let threads = pool().count().min(MAX_THREADS).min(paths.len().max(1));
     let next = AtomicUsize::new(0);
+    let kept = AtomicUsize::new(0);
     let done = Mutex::new(Vec::with_capacity(paths.len()));
     let work = || {
         loop {
@@ -147,10 +163,12 @@ fn decode_all(pictures: &Pictures) -> Vec<Result<Image>> {
             let Some(path) = paths.get(i) else { break };
             let mut image = catch_unwind(|| image::load(Path::new(path), options))
                 .unwrap_or_else(|_| Err(Error::internal(format!("decoding {path} panicked; this is a bug in Fovea"))));
-            if let Ok(image) = &mut image
-                && !pictures.keep
-            {
-                image.data = Vec::new();
+            if let Ok(decoded) = &mut image {
+                if !pictures.keep {
+                    decoded.data = Vec::new();
+                } else if kept.fetch_add(decoded.data.len(), Ordering::Relaxed) + decoded.data.len() > MAX_PIXEL_BYTES {
+                    image = Err(too_many_pixels(path));
+                }
             }
             done.lock().unwrap_or_else(PoisonError::into_inner).push((i, image));
         }

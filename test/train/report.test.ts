@@ -110,6 +110,30 @@ describe('the page', () => {
     expect(text).not.toContain('Confusion')
   })
 
+  test('models of integers have their layers; without validation there are no shapes', async () => {
+    const model = new nn.Sequential(new nn.Embedding(5, 4), new nn.Flatten(), new nn.Linear(8, 3))
+    const data = [
+      [
+        tensor(
+          [
+            [1, 2],
+            [3, 4],
+          ],
+          { dtype: 'i32' },
+        ),
+        tensor([0, 2], { dtype: 'i32' }),
+      ],
+    ]
+    const history = { epochs: [], best: null, stopped: 'epochs' as const }
+    const file = join(dir, 'tokens.html')
+    await writeReport(file, { model, history, steps: [], device: 'cpu', validation: data })
+    const text = readFileSync(file, 'utf8')
+    for (const part of ['[N, 2, 4]', '[N, 8]', '[N, 3]', '>20<', '>27<', '>47<', 'Confusion'])
+      expect(text).toContain(part)
+    await writeReport(file, { model, history, steps: [], device: 'cpu' })
+    expect(readFileSync(file, 'utf8')).not.toContain('[N,')
+  })
+
   test('a place that can not be written to is a DataError', async () => {
     const history = { epochs: [], best: null, stopped: 'epochs' as const }
     const run = { model: new nn.Linear(1, 1), history, steps: [], device: 'cpu' }

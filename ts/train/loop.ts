@@ -40,17 +40,15 @@ class Run {
     const device = parameters[0]?.device ?? deviceName(defaultDevice())
     yield { type: 'start', epochs, epoch: this.#progress.epoch, steps, parameters: size, device }
     const modes = this.#model.modules().map((module) => [module, module.training] as const)
-    let stopped: History['stopped'] = 'epochs'
+    const isOver = () => earlyStopping !== undefined && this.#progress.bad >= earlyStopping.patience
     try {
-      while (this.#progress.epoch <= epochs && stopped === 'epochs') {
-        yield* this.#epoch(steps)
-        if (earlyStopping && this.#progress.bad >= earlyStopping.patience) stopped = 'early'
-      }
+      while (this.#progress.epoch <= epochs && !isOver()) yield* this.#epoch(steps)
     } finally {
       for (const [module, mode] of modes) (module as { training: boolean }).training = mode
     }
     if (earlyStopping && this.#bestWeights) this.#model.loadStateDict(this.#bestWeights)
-    const history: History = { epochs: this.#progress.epochs, best: this.#progress.best, stopped }
+    const { epochs: records, best } = this.#progress
+    const history: History = { epochs: records, best, stopped: isOver() ? 'early' : 'epochs' }
     yield { type: 'end', history }
     return history
   }
@@ -96,8 +94,9 @@ class Run {
     this.#progress = { epoch: epoch + 1, step: 0, lossSum: 0, items: 0, seconds: 0, epochs: done, best, bad }
     yield { type: 'epoch', epochs, isBest, ...record }
     if (!checkpoint) return
-    const files = [['last', lastFile(checkpoint.dir)] as const]
-    if (isBest) files.push(['best', bestFile(checkpoint.dir)] as never)
+    // The best first: a run that goes on from the last one finds it there.
+    const files: ['best' | 'last', string][] = isBest ? [['best', bestFile(checkpoint.dir)]] : []
+    files.push(['last', lastFile(checkpoint.dir)])
     for (const [kind, file] of files) {
       await this.#save(file)
       yield { type: 'checkpoint', kind, epoch, file }

@@ -4,12 +4,12 @@ import { resolve } from 'node:path'
 import { native } from '../../native/addon.ts'
 import { refuse } from '../../native/errors.ts'
 import { isTensor } from '../../native/record.ts'
-import type { Summary } from '../../nn/summary.ts'
 import type { Tensor } from '../../tensor/tensor.ts'
 import { type Batches, globalStep, type History, type Model } from '../events.ts'
 import type { Callback } from '../fit.ts'
-import { judge, type Judgement } from './mistakes.ts'
-import { page, type StepRecord } from './page.ts'
+import { type Layer, layersOf } from './layers.ts'
+import { judge } from './mistakes.ts'
+import { page, type ReportContent, type StepRecord } from './page.ts'
 
 export { judge, type JudgeOptions, type Judgement, type Mistake } from './mistakes.ts'
 export { page, type ReportContent, type StepRecord } from './page.ts'
@@ -47,17 +47,15 @@ function surroundings(): [string, string][] {
 /** Of the package; a test holds it to package.json. */
 export const VERSION = '0.1.0'
 
-function layersOf(summary: Summary): [string, string, string, string][] {
+/** The rows of the table of layers. */
+function rowsOf(layers: readonly Layer[]): ReportContent['layers'] {
   const number = (n: number) => n.toLocaleString('en-US')
-  const rows = summary.rows.map(({ path, name, output, parameters }): [string, string, string, string] => {
-    return [
-      path,
-      name,
-      output === null ? '' : `[${['N', ...output.slice(1)].join(', ')}]`,
-      parameters === 0 ? '' : number(parameters),
-    ]
+  const total = layers.reduce((sum, { parameters }) => sum + parameters, 0)
+  const rows = layers.map(({ path, name, output, parameters }) => {
+    const shape = output === null ? '' : `[${['N', ...output.slice(1)].join(', ')}]`
+    return [path, name, shape, parameters === 0 ? '' : number(parameters)] as const
   })
-  return [...rows, ['', 'all', '', number(summary.parameters)]]
+  return [...rows, ['', 'all', '', number(total)]]
 }
 
 /** What a report needs of a run beside its options. */
@@ -80,14 +78,11 @@ export async function writeReport(file: string, run: ReportedRun, options: Repor
   if (typeof file !== 'string' || file === '') refuse('writeReport', 'file', 'a path', file)
   const { title = 'Training run', classes = [], seed, facts = {} } = options
   const { model, history, steps, device, validation } = run
-  let judgement: Judgement | null = null
-  let layers: [string, string, string, string][] = []
-  if (validation) {
-    const [x, target] = await firstOf(validation)
-    if (isTensor(x) && x.rank > 0) layers = layersOf(model.summary([1, ...x.shape.slice(1)]))
-    const labels = isTensor(target) && target.rank === 1 && !target.dtype.startsWith('f')
-    if (isTensor(x) && x.rank > 0 && labels && classifies(model, x)) judgement = await judge(model, validation, options)
-  }
+  const [x, target] = validation ? await firstOf(validation) : []
+  const layers = layersOf(model, isTensor(x) ? x : null)
+  const labels = isTensor(target) && target.rank === 1 && (target.dtype === 'i32' || target.dtype === 'i64')
+  const logits = isTensor(x) && layers[0]?.output?.length === 2 && layers[0].output[0] === target?.shape[0]
+  const judgement = validation && labels && logits ? await judge(model, validation, options) : null
   const text = page({
     title,
     date: new Date(),
@@ -95,7 +90,7 @@ export async function writeReport(file: string, run: ReportedRun, options: Repor
     steps,
     classes,
     judgement,
-    layers,
+    layers: rowsOf(layers),
     facts: [
       ...(seed === undefined ? [] : [['seed', String(seed)] as const]),
       ['device', device],
@@ -109,12 +104,6 @@ export async function writeReport(file: string, run: ReportedRun, options: Repor
 async function firstOf(batches: Batches): Promise<readonly Tensor[]> {
   for await (const batch of batches) return batch
   return []
-}
-
-/** Whether the model's output is logits [N, C]. */
-function classifies(model: Model, x: Tensor): boolean {
-  const shape = model.summary([1, ...x.shape.slice(1)]).rows[0]?.output
-  return shape?.length === 2 && shape[0] === 1
 }
 
 /** A callback that writes a report when the run ends; see {@link writeReport}. */

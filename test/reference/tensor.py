@@ -258,6 +258,22 @@ def indexing():
     ]
 
 
+def sized():
+    holes = torch.tensor([[0.0, 2.0, -1.0], [3.0, 0.0, 0.0]], dtype=torch.float64)
+    different = lambda t: tuple(
+        v if k == 0 else v.int() for k, v in enumerate(t.detach().unique(return_inverse=True, return_counts=True))
+    )
+    return [
+        case("nonzero", lambda t: t.nonzero().int(), holes),
+        case("nonzero of nothing", lambda t: t.nonzero().int(), torch.zeros(2, 0, 3, dtype=torch.float64)),
+        case("nonzero of a scalar", lambda t: t.nonzero().int(), torch.tensor(4)),
+        case("unique", different, holes),
+        case("unique of integers", different, i(5, -2, 5, 5, 0)),
+        case("unique of booleans", different, torch.tensor([True, False, True])),
+        case("unique of nothing", different, torch.zeros(0, dtype=torch.float64)),
+    ]
+
+
 def derivatives():
     from torch.autograd.functional import hessian, jacobian
 
@@ -292,7 +308,7 @@ def promotion():
 
 def main():
     torch.manual_seed(SEED)
-    groups = {f.__name__: f() for f in (activations, movement, reductions, images, indexing, derivatives)}
+    groups = {f.__name__: f() for f in (activations, movement, reductions, images, indexing, sized, derivatives)}
     data = {"torch": torch.__version__.split("+")[0], "seed": SEED, "promotion": promotion(), "groups": groups}
     path = pathlib.Path(__file__).parent / "tensor.json"
     path.write_text(json.dumps(data, separators=(",", ":")) + "\n")

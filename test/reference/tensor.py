@@ -71,6 +71,10 @@ def activations():
         case("softshrink 0.3", lambda t: F.softshrink(t, 0.3), a),
         case("tanhshrink", F.tanhshrink, a),
         case("softmin", lambda t: F.softmin(t, 1), a),
+        case("gelu tanh", lambda t: F.gelu(t, approximate="tanh"), a),
+        case("softplus 2.5", lambda t: F.softplus(t, 2.5, 1000), a),
+        case("maxout 2", lambda t: t.reshape(3, 2, 2).amax(2), a),
+        case("maxout 3, dim 0", lambda t: t.reshape(1, 3, 4).amax(1), a),
         case("glu", lambda t: F.glu(t, 0), x(4, 3)),
         case(
             "nanToNum 1, 2, 3",

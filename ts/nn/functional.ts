@@ -30,12 +30,15 @@ export {
 export {
   celu,
   elu,
+  gelu,
   glu,
   hardshrink,
   hardtanh,
   leakyRelu,
+  maxout,
   prelu,
   softmin,
+  softplus,
   softshrink,
   tanhshrink,
 } from '../tensor/activations.ts'

@@ -71,6 +71,10 @@ def activations():
         case("softshrink 0.3", lambda t: F.softshrink(t, 0.3), a),
         case("tanhshrink", F.tanhshrink, a),
         case("softmin", lambda t: F.softmin(t, 1), a),
+        case("gelu tanh", lambda t: F.gelu(t, approximate="tanh"), a),
+        case("softplus 2.5", lambda t: F.softplus(t, 2.5, 1000), a),
+        case("maxout 2", lambda t: t.reshape(3, 2, 2).amax(2), a),
+        case("maxout 3, dim 0", lambda t: t.reshape(1, 3, 4).amax(1), a),
         case("glu", lambda t: F.glu(t, 0), x(4, 3)),
         case(
             "nanToNum 1, 2, 3",
@@ -258,6 +262,22 @@ def indexing():
     ]
 
 
+def sized():
+    holes = torch.tensor([[0.0, 2.0, -1.0], [3.0, 0.0, 0.0]], dtype=torch.float64)
+    different = lambda t: tuple(
+        v if k == 0 else v.int() for k, v in enumerate(t.detach().unique(return_inverse=True, return_counts=True))
+    )
+    return [
+        case("nonzero", lambda t: t.nonzero().int(), holes),
+        case("nonzero of nothing", lambda t: t.nonzero().int(), torch.zeros(2, 0, 3, dtype=torch.float64)),
+        case("nonzero of a scalar", lambda t: t.nonzero().int(), torch.tensor(4)),
+        case("unique", different, holes),
+        case("unique of integers", different, i(5, -2, 5, 5, 0)),
+        case("unique of booleans", different, torch.tensor([True, False, True])),
+        case("unique of nothing", different, torch.zeros(0, dtype=torch.float64)),
+    ]
+
+
 def derivatives():
     from torch.autograd.functional import hessian, jacobian
 
@@ -292,7 +312,7 @@ def promotion():
 
 def main():
     torch.manual_seed(SEED)
-    groups = {f.__name__: f() for f in (activations, movement, reductions, images, indexing, derivatives)}
+    groups = {f.__name__: f() for f in (activations, movement, reductions, images, indexing, sized, derivatives)}
     data = {"torch": torch.__version__.split("+")[0], "seed": SEED, "promotion": promotion(), "groups": groups}
     path = pathlib.Path(__file__).parent / "tensor.json"
     path.write_text(json.dumps(data, separators=(",", ":")) + "\n")

@@ -20,6 +20,10 @@ agrees('activations', {
   'softshrink 0.3': (x) => F.softshrink(x, 0.3),
   tanhshrink: (x) => F.tanhshrink(x),
   softmin: (x) => F.softmin(x, { dim: 1 }),
+  'gelu tanh': (x) => F.gelu(x, { approximate: 'tanh' }),
+  'softplus 2.5': (x) => F.softplus(x, 2.5),
+  'maxout 2': (x) => F.maxout(x, 2),
+  'maxout 3, dim 0': (x) => F.maxout(x, 3, { dim: 0 }),
   glu: (x) => F.glu(x, { dim: 0 }),
   'nanToNum 1, 2, 3': (x) => x.nanToNum({ nan: 1, posInf: 2, negInf: 3 }),
 })
@@ -48,6 +52,13 @@ describe('activations', () => {
       message: 'prelu: weight must have shape [1] or [3], one number for each channel of x [2, 3], got [4]',
     })
     expect(failure(() => F.glu(zeros([3])))).toMatchObject({ code: 'FOVEA_SHAPE', argument: 'dim', received: '3' })
+    expect(failure(() => F.maxout(zeros([2, 3]), 2)).message).toBe(
+      'maxout: dimension 1 of shape [2, 3] is no multiple of 2 pieces',
+    )
+    expect(failure(() => F.softplus(zeros([2]), 0)).message).toBe('softplus: beta must be a number above 0, got 0')
+    expect(failure(() => F.gelu(zeros([2]), { approximate: 'erf' as 'none' })).message).toBe(
+      `gelu: approximate must be 'none' or 'tanh', got "erf"`,
+    )
     expect(failure(() => F.softshrink(zeros([3]), -1)).message).toBe(
       'softshrink: lambd must be a number from 0 on, got -1',
     )

@@ -1,7 +1,10 @@
 /** The first op that makes a NaN or an infinity is named, with module and line. */
 import { describe, expect, test } from 'vitest'
-import { AnomalyError, customFunction, detectAnomaly, F, grad, nn, tensor, type Tensor } from 'fovea'
+import { AnomalyError, customFunction, detectAnomaly, F, grad, manualSeed, nn, tensor, type Tensor } from 'fovea'
 import { failure } from '../engine.ts'
+import { gpuFor } from '../gpu.ts'
+
+const gpu = await gpuFor('detectAnomaly on the GPU')
 
 /** What `fn` makes detectAnomaly throw. */
 function anomaly(fn: () => unknown): AnomalyError {
@@ -92,6 +95,35 @@ describe('detectAnomaly', () => {
     expect(watched.itemSync()).toBe(plain.itemSync())
     expect(a.grad!.toNestedSync()).toEqual(b.grad!.toNestedSync())
     expect(leaf(0).log().itemSync()).toBe(-Infinity)
+  })
+
+  test.skipIf(!gpu)('looks at values on the GPU', () => {
+    const x = tensor([0, 4], { device: 'gpu', requiresGrad: true })
+    expect(anomaly(() => x.mul(2).log())).toMatchObject({ op: 'log', received: '-Infinity' })
+    expect(anomaly(() => x.mul(2).sqrt().sum().backward())).toMatchObject({ op: 'sqrt', received: 'Infinity' })
+  })
+
+  test('finds the layer of a network in training', () => {
+    class Log extends nn.Module {
+      override forward(y: Tensor): Tensor {
+        return y.log()
+      }
+    }
+    manualSeed(1)
+    const model = new nn.Sequential(new nn.Linear(3, 4), new nn.ReLU(), new Log(), new nn.Linear(4, 2))
+    const step = () => {
+      const loss = F.crossEntropy(
+        model.forward(
+          tensor([
+            [1, 2, 3],
+            [-3, -2, -1],
+          ]),
+        ),
+        tensor([0, 1], { dtype: 'i32' }),
+      )
+      loss.backward()
+    }
+    expect(anomaly(step)).toMatchObject({ op: 'log', modulePath: '2', received: '-Infinity' })
   })
 
   test('a callback that returns a promise is refused', () => {

@@ -51,7 +51,19 @@ function crashes(call: (...args: unknown[]) => unknown): string[] {
 }
 
 const composed = Object.keys(composedMethods).filter((name) => name !== 'maskedFill')
-const others = ['glu', 'prelu', 'softshrink', 'meshgrid', 'oneHot', 'stack', 'interpolate', 'unfold', 'fold']
+const others = [
+  'glu',
+  'gelu',
+  'maxout',
+  'prelu',
+  'softshrink',
+  'meshgrid',
+  'oneHot',
+  'stack',
+  'interpolate',
+  'unfold',
+  'fold',
+]
 const functions = F as unknown as Record<string, (...args: unknown[]) => unknown>
 
 test.each([...composed, ...others, 'adaptiveAvgPool2d', 'adaptiveMaxPool2d'])('%s refuses junk with words', (name) => {

@@ -72,11 +72,11 @@ function backward(outputs: Tensor[], { float, device }: Mode): void {
   if (weighted.length > 0) weighted.reduce((a, b) => a.add(b)).backward()
 }
 
-export type Call = (...inputs: Tensor[]) => Tensor | Tensor[]
+export type Call = (...inputs: Tensor[]) => Tensor | Tensor[] | Promise<Tensor | Tensor[]>
 
 async function expectClose(c: Case, call: Call, mode: Mode): Promise<void> {
   const inputs = c.inputs.map((x) => given(x, mode))
-  const result = call(...inputs)
+  const result = await call(...inputs)
   const outputs = Array.isArray(result) ? result : [result]
   expect(outputs.length, c.name).toBe(c.outputs.length)
   for (const [i, y] of outputs.entries()) await expectStored(y, c.outputs[i]!, `${c.name}, output ${i}`, mode)

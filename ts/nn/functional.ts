@@ -9,12 +9,15 @@ export { crossEntropy, type CrossEntropyOptions } from './loss/index.ts'
 export {
   celu,
   elu,
+  gelu,
   glu,
   hardshrink,
   hardtanh,
   leakyRelu,
+  maxout,
   prelu,
   softmin,
+  softplus,
   softshrink,
   tanhshrink,
 } from '../tensor/activations.ts'

@@ -89,3 +89,39 @@ export function glu(x: Tensor, options: { dim?: number } = {}): Tensor {
     )
   return ops.mul(half(0), ops.sigmoid(half(size / 2)))
 }
+
+/** Gaussian error linear unit, exact or approximated through tanh. Hendrycks and Gimpel 2016, https://arxiv.org/abs/1606.08415 */
+export function gelu(x: TensorLike, options: { approximate?: 'none' | 'tanh' } = {}): Tensor {
+  checkOptions(options, 'gelu', ['approximate'])
+  const { approximate = 'none' } = options
+  if (approximate !== 'none' && approximate !== 'tanh') refuse('gelu', 'approximate', "'none' or 'tanh'", approximate)
+  return approximate === 'tanh' ? ops.geluTanh(x) : ops.gelu(x)
+}
+
+/** log(1 + e^(β x)) / β. */
+export function softplus(x: TensorLike, beta = 1): Tensor {
+  if (typeof beta !== 'number' || !(beta > 0)) refuse('softplus', 'beta', 'a number above 0', beta)
+  return beta === 1 ? ops.softplus(x) : ops.div(ops.softplus(ops.mul(x, beta)), beta)
+}
+
+/**
+ * The largest of each `pieces` neighbours along a dimension, C · k by C. Goodfellow et al., ICML 2013,
+ * https://arxiv.org/abs/1302.4389
+ */
+export function maxout(x: Tensor, pieces: number, options: { dim?: number } = {}): Tensor {
+  if (!isTensor(x)) refuse('maxout', 'x', 'a Tensor', x)
+  checkOptions(options, 'maxout', ['dim'])
+  const d = dimension(options.dim ?? -1, x.rank, 'maxout')
+  const size = x.shape[d]!
+  if (!Number.isSafeInteger(pieces) || pieces < 1) refuse('maxout', 'pieces', 'a whole number from 1 on', pieces)
+  if (size % pieces !== 0) {
+    throw new ShapeError(`maxout: dimension ${d} of shape [${x.shape.join(', ')}] is no multiple of ${pieces} pieces`, {
+      op: 'maxout',
+      argument: 'pieces',
+      expected: `a divisor of ${size}`,
+      received: `${pieces}`,
+    })
+  }
+  const groups = ops.reshape(x, [...x.shape.slice(0, d), size / pieces, pieces, ...x.shape.slice(d + 1)])
+  return ops.max(groups, { dim: d + 1 })
+}

@@ -30,6 +30,7 @@ export function checked(x: Tensor, op: string): Tensor {
   return isTensor(x) ? x : refuse(op, 'x', 'a Tensor', x)
 }
 
+/** Dimensions `a` and `b` exchanged. */
 export function transpose(x: Tensor, a: number, b: number): Tensor {
   const dims = checked(x, 'transpose').shape.map((_, i) => i)
   const from = dimension(a, x.rank, 'transpose', 'a')
@@ -39,6 +40,7 @@ export function transpose(x: Tensor, a: number, b: number): Tensor {
   return permute(x, dims)
 }
 
+/** Dimensions `from` to `to`, both included, as one. */
 export function flatten(x: Tensor, from = 0, to = -1): Tensor {
   if (checked(x, 'flatten').rank === 0) return reshape(x, [1])
   const first = dimension(from, x.rank, 'flatten', 'from')
@@ -48,6 +50,7 @@ export function flatten(x: Tensor, from = 0, to = -1): Tensor {
   return reshape(x, [...x.shape.slice(0, first), size, ...x.shape.slice(last + 1)])
 }
 
+/** Without dimension `dim`, which must be 1 (else a ShapeError), or without all dimensions of 1. */
 export function squeeze(x: Tensor, dim?: number): Tensor {
   checked(x, 'squeeze')
   if (dim === undefined)
@@ -70,11 +73,13 @@ export function squeeze(x: Tensor, dim?: number): Tensor {
   )
 }
 
+/** With a new dimension of 1 before dimension `dim` (-1: at the end). */
 export function unsqueeze(x: Tensor, dim: number): Tensor {
   const d = dimension(dim, checked(x, 'unsqueeze').rank + 1, 'unsqueeze')
   return reshape(x, [...x.shape.slice(0, d), 1, ...x.shape.slice(d)])
 }
 
+/** A tensor of the same value; gradients flow through. */
 export function clone(x: Tensor): Tensor {
   return reshape(x, checked(x, 'clone').shape)
 }

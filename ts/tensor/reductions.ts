@@ -25,6 +25,7 @@ export interface QuantileOptions extends DimOptions {
 
 const REDUCE = ['dim', 'keepDim']
 
+/** Standard deviation over dimensions, √(Σ (x - mean)² / (n - correction)), with correction 1 unless given. */
 export function std(x: Tensor, options: ReduceOptions & { correction?: number | undefined } = {}): Tensor {
   checkOptions(options, 'std', ['dim', 'correction', 'keepDim'])
   return ops.sqrt(ops.variance(x, options))

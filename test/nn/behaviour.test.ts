@@ -1,6 +1,6 @@
 /** What layers do beyond formulas that a fixture can hold. */
 import { describe, expect, test } from 'vitest'
-import { F, manualSeed, nn, ones, randn, tensor, type Tensor } from 'fovea'
+import { F, manualSeed, nn, ones, randn, type Tensor } from 'fovea'
 import { failure, numbers } from '../engine.ts'
 
 /** Mean and standard deviation. */
@@ -120,28 +120,21 @@ test('arguments that do not fit are refused by name', () => {
   const message = (work: () => unknown) => failure(work).message
   const x = randn([1, 2, 4, 4])
   expect(message(() => new nn.Conv2d(2, 3, 3, { paddingMode: 'mirror' as 'reflect' }))).toMatch(/paddingMode must be/)
-  expect(message(() => new nn.ReflectionPad2d(4).forward(x))).toMatch(/padding\[4\] must be a whole number from 0 to 3/)
+  expect(message(() => new nn.ReflectionPad2d(4).forward(x))).toMatch(/4 elements don't fit mode 'reflect'/)
   expect(message(() => F.conv2d(x, randn([1, 2, 3, 3]), { padding: 'same', stride: 2 }))).toMatch(/stride isn't 1/)
   expect(message(() => F.convTranspose2d(x, randn([3, 1, 2, 2])))).toMatch(/x must be of 3 channels/)
   const window = randn([2, 1, 2, 2])
   expect(message(() => F.convTranspose2d(x, window, { stride: 0 }))).toMatch(/stride must be a whole number from 1 on/)
   expect(message(() => F.convTranspose2d(x, window, { padding: 9 }))).toMatch(
-    /padding must be less than the whole image/,
+    /padding must be small enough to leave an image/,
   )
   expect(message(() => new nn.Conv2d(1, 1, [3] as never))).toMatch(
     /kernel must be a whole number from 1 on, or 2 of them/,
   )
-  expect(message(() => new nn.ZeroPad2d(-2).forward(x))).toMatch(/padding must be less than the whole image of 4 × 4/)
   expect(message(() => new nn.BatchNorm1d(3).forward(x))).toMatch(/must be \[N, 3\] or \[N, 3, L\], got \[1, 2, 4, 4\]/)
   expect(message(() => new nn.GroupNorm(2, 3))).toMatch(/channels must be a multiple of groups/)
   expect(message(() => new nn.RMSNorm(3).forward(x))).toMatch(/x must be of a shape that ends with \[3\]/)
-  expect(message(() => F.interpolate(x, {}))).toMatch(/size must be given where scaleFactor is not/)
-  expect(message(() => F.interpolate(x, { scaleFactor: 0.1 }))).toMatch(/size must be whole numbers from 1 on/)
   expect(message(() => F.pixelShuffle(x, 2))).toMatch(/factor must be a whole number whose square divides/)
-  expect(message(() => F.adaptiveAvgPool2d(x, 0))).toMatch(/size must be whole numbers/)
-  expect(message(() => F.fold(randn([1, 8, 5]), 5, 2))).toMatch(/x must be of 4 × 4 windows/)
   expect(message(() => F.conv3d(randn([1, 2, 2, 4, 4]), randn([1, 2, 3, 1, 1])))).toMatch(/no deeper than the padded/)
   expect(message(() => F.channelShuffle(x, 3))).toMatch(/groups must be a divisor of the 2 channels/)
-  expect(message(() => F.prelu(x, tensor([1, 2, 3])))).toMatch(/weight must have shape \[1\] or \[2\]/)
-  expect(message(() => F.glu(randn([2, 3])))).toMatch(/dimension 1 of shape \[2, 3\] must be even/)
 })

@@ -97,6 +97,7 @@ def layers():
         layer("AdaptiveAvgPool2d", [[2, 3]], r(2, 3, 4, 6)),
         layer("AdaptiveAvgPool2d", [[3, 4]], r(1, 2, 5, 7)),
         layer("AdaptiveAvgPool2d", [4], r(1, 2, 3, 6)),
+        layer("AdaptiveMaxPool2d", [[2, 4]], r(1, 2, 5, 6)),
         layer("Flatten", [], r(2, 3, 2, 2)),
         layer("Flatten", [2], r(2, 3, 2, 2)),
         layer("Unflatten", [1, [2, 3]], r(2, 6, 2)),

@@ -9,6 +9,9 @@ import { count } from './linear.ts'
 import { Module } from './module.ts'
 import { type Parameter, unset } from './parameter.ts'
 
+/** What stands around an image: zeros, the image mirrored, its edge repeated, or the image again. */
+export type PaddingMode = 'zeros' | Exclude<PadMode, 'constant'>
+
 interface CommonOptions {
   /** Groups of channels that don't see each other. Default 1. */
   groups?: number
@@ -22,7 +25,7 @@ export interface Conv2dOptions extends CommonOptions {
   /** How much stands around the image, or 'same': as much as keeps its size (stride 1 only). Default 0. */
   padding?: Pair | 'same'
   /** What stands there: zeros, the image mirrored, its edge repeated, or the image again. Default zeros. */
-  paddingMode?: 'zeros' | Exclude<PadMode, 'constant'>
+  paddingMode?: PaddingMode
   /** Distance of the window's taps. Default 1. */
   dilation?: Pair
 }
@@ -48,7 +51,7 @@ export class Conv2d extends Module {
   readonly bias: Parameter | null // [out]
   readonly stride: Pair
   readonly padding: Pair | 'same'
-  readonly paddingMode: 'zeros' | Exclude<PadMode, 'constant'>
+  readonly paddingMode: PaddingMode
   readonly dilation: Pair
   readonly groups: number
 
@@ -86,7 +89,7 @@ export interface Conv1dOptions extends CommonOptions {
   /** How much stands at both ends, or 'same': as much as keeps the length (stride 1 only). Default 0. */
   padding?: number | 'same'
   /** What stands there: zeros, the sequence mirrored, its end repeated, or the sequence again. Default zeros. */
-  paddingMode?: 'zeros' | Exclude<PadMode, 'constant'>
+  paddingMode?: PaddingMode
   /** Distance of the window's taps. Default 1. */
   dilation?: number
 }
@@ -97,7 +100,7 @@ export class Conv1d extends Module {
   readonly bias: Parameter | null // [out]
   readonly stride: number
   readonly padding: number | 'same'
-  readonly paddingMode: 'zeros' | Exclude<PadMode, 'constant'>
+  readonly paddingMode: PaddingMode
   readonly dilation: number
   readonly groups: number
 

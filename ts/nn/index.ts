@@ -14,12 +14,13 @@ export {
   type ConvTranspose1dOptions,
   ConvTranspose2d,
   type ConvTranspose2dOptions,
+  type PaddingMode,
 } from './conv.ts'
 export { AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d, StochasticDepth } from './dropout.ts'
 export { Embedding } from './embedding.ts'
 export { foldBatchNorm } from './fold.ts'
 export * as F from './functional.ts'
-export type { PadMode, Pair, Triple } from './functional.ts'
+export type { Pair, Triple } from './functional.ts'
 export * as init from './init.ts'
 export { Bilinear, Linear } from './linear.ts'
 export * from './loss/modules.ts'

@@ -8,8 +8,9 @@ import { Module } from './module.ts'
 /** How much stands on all sides, or on each; negative cuts off. */
 export type Sides = number | readonly [left: number, right: number, top: number, bottom: number]
 
+/** Something around images [N, C, H, W]. */
 abstract class Pad2d extends Module {
-  readonly padding: readonly number[]
+  readonly sides: readonly number[]
 
   constructor(
     padding: Sides,
@@ -19,15 +20,14 @@ abstract class Pad2d extends Module {
     super()
     const sides = typeof padding === 'number' ? [padding, padding, padding, padding] : padding
     if (!Array.isArray(sides) || sides.length !== 4 || !sides.every(Number.isSafeInteger)) {
-      const expected = 'a whole number, or one for each of left, right, top and bottom'
-      refuse(this.constructor.name, 'padding', expected, padding)
+      refuse(new.target.name, 'padding', 'a whole number, or one for each of left, right, top and bottom', padding)
     }
-    this.padding = sides as number[]
+    this.sides = sides
   }
 
   forward(x: Tensor): Tensor {
     if (!isTensor(x) || x.rank !== 4) refuse(this.constructor.name, 'x', 'a Tensor of shape [N, C, H, W]', x)
-    return pad(x, this.padding, { mode: this.mode, value: this.value })
+    return pad(x, this.sides, { mode: this.mode, value: this.value })
   }
 }
 

@@ -1,8 +1,8 @@
 /** Pooling as modules. */
 import { avgPool2d } from '../generated/ops.ts'
 import type { Tensor } from '../tensor/tensor.ts'
+import { adaptiveAvgPool2d, adaptiveMaxPool2d } from '../tensor/windows.ts'
 import type { Pair } from './functional/pair.ts'
-import { adaptiveAvgPool2d } from '../tensor/windows.ts'
 import { adaptiveAvgPool1d, avgPool1d, maxPool1d, maxPool2d } from './functional/pooling.ts'
 import { Module } from './module.ts'
 
@@ -119,6 +119,17 @@ export class AdaptiveAvgPool2d extends Module {
 
   forward(x: Tensor): Tensor {
     return adaptiveAvgPool2d(x, this.size)
+  }
+}
+
+/** The largest values of the parts of each channel: [N, C, H, W] to [N, C, ...size]; null keeps a dimension. */
+export class AdaptiveMaxPool2d extends Module {
+  constructor(readonly size: number | readonly [height: number | null, width: number | null]) {
+    super()
+  }
+
+  forward(x: Tensor): Tensor {
+    return adaptiveMaxPool2d(x, this.size)
   }
 }
 

@@ -1,6 +1,6 @@
 /** Images of other sizes, as modules. */
-import type { Tensor } from '../tensor/tensor.ts'
 import { interpolate, type InterpolateOptions } from '../tensor/interpolate.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 import { pixelShuffle, pixelUnshuffle } from './functional/shuffle.ts'
 import { Module } from './module.ts'
 

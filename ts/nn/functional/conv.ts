@@ -2,6 +2,7 @@
 import * as ops from '../../generated/ops.ts'
 import { refuse, ShapeError } from '../../native/errors.ts'
 import { isTensor } from '../../native/record.ts'
+import { pad } from '../../tensor/padding.ts'
 import type { Tensor } from '../../tensor/tensor.ts'
 import { type Pair, pair } from './pair.ts'
 
@@ -113,12 +114,15 @@ export function convTranspose2d(x: Tensor, weight: Tensor, options: ConvTranspos
   // Windows: [C, K / groups, h, w] to [K, C / groups, h, w], turned round.
   const parts = ops.reshape(weight, [groups, channels / groups, outs, ...kernel])
   const windows = ops.reshape(ops.permute(parts, [0, 2, 1, 3, 4]), [groups * outs, channels / groups, ...kernel])
-  const edges = ([0, 1] as const).flatMap((d) => {
+  const edges = ([1, 0] as const).flatMap((d) => {
     const reach = dilation[d] * (kernel[d]! - 1) - padding[d]
     return [reach, reach + after[d]]
   })
-  const apart = ops.pad(cropped(spread(x, stride), edges, op), [0, 0, 0, 0, ...edges.map((e) => Math.max(e, 0))])
-  return conv2d(apart, ops.flip(windows, [2, 3]), { bias, dilation, groups })
+  const size = ([0, 1] as const).map((d) => {
+    return (x.shape[d + 2]! - 1) * stride[d] - 2 * padding[d] + dilation[d] * (kernel[d]! - 1) + after[d] + 1
+  })
+  if (size.some((n) => n < 1)) refuse(op, 'padding', 'small enough to leave an image', options.padding)
+  return conv2d(pad(spread(x, stride), edges), ops.flip(windows, [2, 3]), { bias, dilation, groups })
 }
 
 export interface ConvTranspose1dOptions {
@@ -159,14 +163,4 @@ function spread(x: Tensor, [down, across]: readonly [number, number]): Tensor {
   const cells = ops.pad(ops.reshape(x, [n, c, h, 1, w, 1]), [0, 0, 0, 0, 0, 0, 0, down - 1, 0, 0, 0, across - 1])
   const all = ops.reshape(cells, [n, c, h * down, w * across])
   return ops.slice(all, [0, 0, 0, 0], [n, c, (h - 1) * down + 1, (w - 1) * across + 1], [1, 1, 1, 1])
-}
-
-/** x [N, C, H, W] without the rows and columns by which `edges` (top, bottom, left, right) is negative. */
-function cropped(x: Tensor, edges: readonly number[], op: string): Tensor {
-  const [top, bottom, left, right] = edges.map((e) => Math.max(-e, 0)) as [number, number, number, number]
-  if (top + bottom + left + right === 0) return x
-  const [n, c, h, w] = x.shape as [number, number, number, number]
-  const [rows, columns] = [h - top - bottom, w - left - right]
-  if (rows < 1 || columns < 1) refuse(op, 'padding', `less than the whole image of ${h} × ${w}`, edges)
-  return ops.slice(x, [0, 0, top, left], [n, c, rows, columns], [1, 1, 1, 1])
 }

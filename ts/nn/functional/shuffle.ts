@@ -1,4 +1,4 @@
-/** Channels in other places. */
+/** Channels and places exchanged. */
 import * as ops from '../../generated/ops.ts'
 import { refuse } from '../../native/errors.ts'
 import { isTensor } from '../../native/record.ts'

@@ -60,6 +60,7 @@ export function clipGradNorm(
     )
     const factor = minimum(div(distinct(max), add(norm, 1e-6)), 1)
     for (const [p, g] of all) p.grad = mul(g, factor)
+    for (const [, g] of all) g.dispose()
     return norm
   })
 }
@@ -68,6 +69,9 @@ export function clipGradNorm(
 export function clipGradValue(parameters: Iterable<Parameter> | AnyModule, max: number): void {
   if (typeof max !== 'number' || !(max >= 0)) refuse('clipGradValue', 'max', 'a number from 0 on', max)
   internally(() => {
-    for (const [p, g] of withGradient(parameters, 'clipGradValue')) p.grad = clamp(g, { min: -max, max: max })
+    for (const [p, g] of withGradient(parameters, 'clipGradValue')) {
+      p.grad = clamp(g, { min: -max, max: max })
+      g.dispose()
+    }
   })
 }

@@ -175,6 +175,8 @@ export abstract class Optimizer<Options extends OptimizerOptions> {
         const up = group.maximize === true ? neg(gradient) : gradient
         this._update(parameter, divisor === null ? up : div(up, divisor), group, state)
       }
+      // These objects are ours: left to the collector they would hold the gradients of many steps.
+      for (const [, gradient] of work) gradient.dispose()
     })
     return Step.begin()
   }

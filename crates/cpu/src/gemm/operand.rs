@@ -233,7 +233,7 @@ impl Product {
         let inner = self.out_cols.innermost();
         let store = match (inner.stride, self.out_rows.innermost()) {
             (1, _) => 0.2 + 6.0 / inner.size as f64,
-            (_, Axis { stride: 1, size, .. }) => 0.6 + 6.0 / *size as f64,
+            (_, Axis { stride: 1, size, .. }) => 0.9 + 6.0 / *size as f64,
             _ => 2.5,
         };
         let copied = if self.staged_out.is_some() { 1.2 * m * n } else { 0.0 };

@@ -1,5 +1,5 @@
 /** The networks of the training cases; benches/compare/models.py has the same in PyTorch. */
-import { F, grad, nn, randn, type Tensor, zeros } from 'fovea'
+import { F, nn, type Tensor } from 'fovea'
 
 /** 784 numbers through two layers of 512 to 10 classes. */
 export function mlp(): nn.Sequential {
@@ -99,32 +99,6 @@ export class ResNet18 extends nn.Module {
   }
 }
 
-/**
- * A transposed convolution of windows of 2 × 2 with stride 2, [N, C, H, W] to [N, out, 2H, 2W].
- *
- * There is no such op yet: it is the gradient of a convolution towards images of which only the shape matters.
- */
-export class Doubling extends nn.Module {
-  readonly weight: nn.Parameter // [in, out, 2, 2]
-  readonly bias: nn.Parameter // [out]
-
-  constructor(inChannels: number, outChannels: number) {
-    super()
-    this.weight = new nn.Parameter(randn([inChannels, outChannels, 2, 2]).mul(Math.sqrt(1 / (4 * inChannels))))
-    this.bias = new nn.Parameter(zeros([outChannels]))
-  }
-
-  forward(x: Tensor): Tensor {
-    const [n, , height, width] = x.shape as [number, number, number, number]
-    const images = zeros([n, this.bias.size, 2 * height, 2 * width], { requiresGrad: true })
-    const folded = F.conv2d(images, this.weight, { stride: 2 })
-    const [y] = grad(folded, images, { gradOutputs: x, createGraph: true })
-    folded.dispose()
-    images.dispose()
-    return y!.add(this.bias.reshape([-1, 1, 1]))
-  }
-}
-
 function twice(inChannels: number, channels: number): nn.Sequential {
   return new nn.Sequential(
     new nn.Conv2d(inChannels, channels, 3, { padding: 1, bias: false }),
@@ -141,9 +115,9 @@ export class UNet extends nn.Module {
   readonly down1 = twice(3, 16)
   readonly down2 = twice(16, 32)
   readonly bottom = twice(32, 64)
-  readonly up2 = new Doubling(64, 32)
+  readonly up2 = new nn.ConvTranspose2d(64, 32, 2, { stride: 2 })
   readonly join2 = twice(64, 32)
-  readonly up1 = new Doubling(32, 16)
+  readonly up1 = new nn.ConvTranspose2d(32, 16, 2, { stride: 2 })
   readonly join1 = twice(32, 16)
   readonly head = new nn.Conv2d(16, 2, 1)
 

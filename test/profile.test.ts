@@ -28,7 +28,7 @@ describe('profile', () => {
       await Promise.all([x.grad!.data(), conv.weight.grad!.data()])
     })
     const of = (name: string) => found.steps.find((step) => step.name === name)
-    expect(of('conv2dInputGradient')).toMatchObject({ module: 'conv', flops: 2 * 2 * 3 * 16 * 9 * 16 })
+    expect(of('convTranspose2d')).toMatchObject({ module: 'conv', flops: 2 * 2 * 3 * 16 * 9 * 16 })
     expect(of('conv2dWeightGradient')).toMatchObject({ module: 'conv', flops: 2 * 2 * 3 * 16 * 9 * 16 })
   })
 

@@ -1,6 +1,6 @@
 /** Training steps: gradients to zero, forward, cross-entropy, backward, SGD with momentum. The batch is given. */
 import { F, manualSeed, nn, optim, randint, randn, scope, type Tensor } from 'fovea'
-import { Doubling, lenet, mlp, ResNet18, SmallResNet, UNet } from '../models.ts'
+import { lenet, mlp, ResNet18, SmallResNet, UNet } from '../models.ts'
 import { type Case, running } from './case.ts'
 
 interface Model {
@@ -30,11 +30,11 @@ function stepFlops({ make, input }: Model): number {
   const model = make().eval()
   let total = 0
   for (const module of model.modules()) {
-    if (!(module instanceof nn.Conv2d || module instanceof nn.Linear || module instanceof Doubling)) continue
+    if (!(module instanceof nn.Conv2d || module instanceof nn.Linear || module instanceof nn.ConvTranspose2d)) continue
     module.onForward(({ args, output }) => {
       const [x] = args as [Tensor]
       const { weight } = module
-      const small = module instanceof Doubling ? x : output
+      const small = module instanceof nn.ConvTranspose2d ? x : output
       total += (x.requiresGrad ? 3 : 2) * 2 * small.size * (weight.size / weight.shape[0]!)
     })
   }

@@ -128,10 +128,12 @@ def convolution(a):
     return {k: a[k] for k in ("stride", "padding", "dilation", "groups")}
 
 
-def conv2d_input_gradient(t, a):
-    g, w = t["g"], t["weight"]
-    x = torch.zeros(g.shape[0], w.shape[1] * a["groups"], *a["input_size"], dtype=g.dtype, requires_grad=True)
-    return torch.autograd.grad(F.conv2d(x, w, **convolution(a)), x, g, create_graph=True)[0]
+def conv_transpose2d(t, a):
+    x, w = t["x"], t["weight"]
+    options = convolution(a)
+    least = F.conv_transpose2d(x[:0], w, **options).shape[2:]
+    output_padding = [wanted - given for wanted, given in zip(a["output_size"], least)]
+    return F.conv_transpose2d(x, w, output_padding=output_padding, **options)
 
 
 def conv2d_weight_gradient(t, a):
@@ -287,7 +289,7 @@ OPS = {
     "any": reduction(lambda x: (x != 0).any(-1)),
     "all": reduction(lambda x: (x != 0).all(-1)),
     "conv2d": lambda t, a: F.conv2d(t["x"], t["weight"], **convolution(a)),
-    "conv2d_input_gradient": conv2d_input_gradient,
+    "conv_transpose2d": conv_transpose2d,
     "conv2d_weight_gradient": conv2d_weight_gradient,
     "max_pool2d": max_pool2d,
     "max_pool2d_backward": max_pool2d_backward,

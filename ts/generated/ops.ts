@@ -1195,6 +1195,44 @@ export function conv2d(x: TensorLike, weight: TensorLike, options: Conv2dOptions
   return record(106)
 }
 
+/** Options of {@link convTranspose2d}. */
+export interface ConvTranspose2dOptions {
+  /** Step between windows in the result (height, width). Default 1. */
+  stride?: number | readonly [number, number] | undefined
+  /** Rows and columns of the windows that are left out on each side (height, width). Default 0. */
+  padding?: number | readonly [number, number] | undefined
+  /** Step between a window's taps (height, width). Default 1. */
+  dilation?: number | readonly [number, number] | undefined
+  /** Parts into which the channels are divided, each convolved by itself. Default 1. */
+  groups?: number | undefined
+}
+const CONV_TRANSPOSE2D_OPTIONS = ['stride', 'padding', 'dilation', 'groups']
+
+/**
+ * Transposed convolution: `out[n, c, p, q] = Σ_{k, i, j} x[n, k, (p + m − i·d)/s, (q + m − j·d)/s] · weight[k, c, i,
+ * j]` over the taps that the stride `s` divides, with dilation `d` and padding `m`.
+ *
+ * x is `[N, K, H', W']`, weight `[K, C/groups, h, w]`, the result `[N, C, H, W]` of the output size, one of those that
+ * `conv2d` takes to `[H', W']`; else it throws a ShapeError.
+ *
+ * @param x Images, `[N, K, H', W']`.
+ * @param outputSize Height and width of the result.
+ * @param weight Filters, `[K, C/groups, h, w]`.
+ */
+export function convTranspose2d(x: TensorLike, outputSize: number | readonly [number, number], weight: TensorLike, options: ConvTranspose2dOptions = NONE): Tensor {
+  checkOptions(options, 'convTranspose2d', CONV_TRANSPOSE2D_OPTIONS)
+  putInput(1, x, 'convTranspose2d', 'x')
+  putInput(3, weight, 'convTranspose2d', 'weight')
+  scratch[0] = 2
+  let at = putPair(6, outputSize, 'convTranspose2d', 'outputSize')
+  at = putPair(at, options.stride ?? 1, 'convTranspose2d', 'stride')
+  at = putPair(at, options.padding ?? 0, 'convTranspose2d', 'padding')
+  at = putPair(at, options.dilation ?? 1, 'convTranspose2d', 'dilation')
+  at = putInt(at, options.groups ?? 1, 'convTranspose2d', 'groups')
+  scratch[5] = at - 6
+  return record(107)
+}
+
 /** Options of {@link maxPool2d}. */
 export interface MaxPool2dOptions {
   /** Step between windows; 0 for the window's size. Default 0. */

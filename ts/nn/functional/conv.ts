@@ -2,7 +2,6 @@
 import * as ops from '../../generated/ops.ts'
 import { refuse, ShapeError } from '../../native/errors.ts'
 import { isTensor } from '../../native/record.ts'
-import { pad } from '../../tensor/padding.ts'
 import type { Tensor } from '../../tensor/tensor.ts'
 import { type Pair, pair } from './pair.ts'
 
@@ -24,13 +23,18 @@ export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions = {}): 
     padding === 'same'
       ? ops.conv2d(keptSize(x, weight, options), weight, rest)
       : ops.conv2d(x, weight, { ...rest, padding })
+  return withBias(y, bias, weight.shape[0]!, 'conv2d')
+}
+
+/** y [N, K, H, W] with a number added to each of its channels. */
+function withBias(y: Tensor, bias: Tensor | null | undefined, channels: number, op: string): Tensor {
   if (bias === undefined || bias === null) return y
-  if (!isTensor(bias)) refuse('conv2d', 'bias', 'a Tensor or null', bias)
-  if (bias.rank !== 1 || bias.size !== weight.shape[0]) {
-    const [expected, received] = [`[${weight.shape[0]}]`, `[${bias.shape.join(', ')}]`]
+  if (!isTensor(bias)) refuse(op, 'bias', 'a Tensor or null', bias)
+  if (bias.rank !== 1 || bias.size !== channels) {
+    const [expected, received] = [`[${channels}]`, `[${bias.shape.join(', ')}]`]
     throw new ShapeError(
-      `conv2d: bias must have shape ${expected}, one number for each channel of the result, got ${received}`,
-      { op: 'conv2d', argument: 'bias', expected, received },
+      `${op}: bias must have shape ${expected}, one number for each channel of the result, got ${received}`,
+      { op, argument: 'bias', expected, received },
     )
   }
   return ops.add(y, ops.reshape(bias, [-1, 1, 1]))
@@ -94,8 +98,8 @@ export interface ConvTranspose2dOptions {
 
 /**
  * The transpose of {@link conv2d} as a linear map: [N, C, H, W] with windows [C, K / groups, h, w] to [N, K, H', W'],
- * H' = (H - 1) stride - 2 padding + dilation (h - 1) + outputPadding + 1. It is the convolution of x, its elements set
- * apart by the stride, with the windows turned round.
+ * H' = (H - 1) stride - 2 padding + dilation (h - 1) + outputPadding + 1. Throws an ArgumentError where outputPadding is
+ * not less than the stride.
  */
 export function convTranspose2d(x: Tensor, weight: Tensor, options: ConvTranspose2dOptions = {}): Tensor {
   const op = 'convTranspose2d'
@@ -111,18 +115,14 @@ export function convTranspose2d(x: Tensor, weight: Tensor, options: ConvTranspos
   const padding = pair(options.padding ?? 0, op, 'padding')
   const after = pair(options.outputPadding ?? 0, op, 'outputPadding')
   const dilation = pair(options.dilation ?? 1, op, 'dilation', 1)
-  // Windows: [C, K / groups, h, w] to [K, C / groups, h, w], turned round.
-  const parts = ops.reshape(weight, [groups, channels / groups, outs, ...kernel])
-  const windows = ops.reshape(ops.permute(parts, [0, 2, 1, 3, 4]), [groups * outs, channels / groups, ...kernel])
-  const edges = ([1, 0] as const).flatMap((d) => {
-    const reach = dilation[d] * (kernel[d]! - 1) - padding[d]
-    return [reach, reach + after[d]]
-  })
+  const wrong = ([0, 1] as const).find((d) => after[d] >= stride[d])
+  if (wrong !== undefined) refuse(op, 'outputPadding', `less than the stride ${stride[wrong]}`, after[wrong])
   const size = ([0, 1] as const).map((d) => {
     return (x.shape[d + 2]! - 1) * stride[d] - 2 * padding[d] + dilation[d] * (kernel[d]! - 1) + after[d] + 1
-  })
+  }) as [number, number]
   if (size.some((n) => n < 1)) refuse(op, 'padding', 'small enough to leave an image', options.padding)
-  return conv2d(pad(spread(x, stride), edges), ops.flip(windows, [2, 3]), { bias, dilation, groups })
+  const y = ops.convTranspose2d(x, size, weight, { stride, padding, dilation, groups })
+  return withBias(y, bias, groups * outs, op)
 }
 
 export interface ConvTranspose1dOptions {
@@ -154,13 +154,4 @@ export function convTranspose1d(x: Tensor, weight: Tensor, options: ConvTranspos
     dilation: [1, dilation],
     groups,
   }).squeeze(2)
-}
-
-/** Rows and columns of x [N, C, H, W] set apart by zeros: [N, C, (H - 1) s + 1, (W - 1) t + 1]. */
-function spread(x: Tensor, [down, across]: readonly [number, number]): Tensor {
-  const [n, c, h, w] = x.shape as [number, number, number, number]
-  if (down === 1 && across === 1) return x
-  const cells = ops.pad(ops.reshape(x, [n, c, h, 1, w, 1]), [0, 0, 0, 0, 0, 0, 0, down - 1, 0, 0, 0, across - 1])
-  const all = ops.reshape(cells, [n, c, h * down, w * across])
-  return ops.slice(all, [0, 0, 0, 0], [n, c, (h - 1) * down + 1, (w - 1) * across + 1], [1, 1, 1, 1])
 }

@@ -1,7 +1,7 @@
 //! Two-dimensional convolution.
 
 use super::geometry::{Geometry, Steps, four, same_dtype};
-use super::{Conv2dInputGradient, Conv2dWeightGradient};
+use super::{Conv2dWeightGradient, ConvTranspose2d};
 use fovea_core::graph::Backward;
 use fovea_core::op::{InputSchema, OutTypes, Saved, Work};
 use fovea_core::sample::{Sample, SampleInput};
@@ -15,7 +15,7 @@ attributes! {
     /// Shapes: x `[N, C, H, W]`, weight `[K, C/groups, h, w]`, result `[N, K, H', W']` with
     /// `H' = ⌊(H + 2m − d·(h − 1) − 1) / s⌋ + 1`. A bias is an addition of its own, which fuses with what follows.
     ///
-    /// Gradient: two more convolutions, `conv2d_input_gradient` and `conv2d_weight_gradient`. The three are the
+    /// Gradient: two more convolutions, `conv_transpose2d` and `conv2d_weight_gradient`. The three are the
     /// derivatives of one trilinear form, so second order needs nothing else. Work: one contraction whose access to x
     /// is the virtual column matrix; groups are its batch.
     pub struct Conv2d {
@@ -70,7 +70,7 @@ impl Op for Conv2d {
         if cx.wants(0) {
             let [_, _, height, width] = four(&cx.input_type(0), "x", "[N, C, H, W]")?;
             let weight = cx.input(1);
-            let op = Conv2dInputGradient { input_size: [height, width], stride, padding, dilation, groups };
+            let op = ConvTranspose2d { output_size: [height, width], stride, padding, dilation, groups };
             let grad = cx.apply(op, &[g, weight])?;
             cx.set(0, grad);
         }

@@ -1,7 +1,7 @@
 //! A convolution's gradient towards its weight.
 
 use super::geometry::{Geometry, Steps, four, same_dtype};
-use super::{Conv2d, Conv2dInputGradient};
+use super::{Conv2d, ConvTranspose2d};
 use fovea_core::graph::Backward;
 use fovea_core::op::{InputSchema, OutTypes, Saved, Work};
 use fovea_core::sample::{Sample, SampleInput};
@@ -13,7 +13,7 @@ attributes! {
     ///
     /// Shapes: x `[N, C, H, W]`, g `[N, K, H', W']`, result `[K, C/groups, h, w]` with (h, w) the kernel's size.
     ///
-    /// Gradient: `conv2d_input_gradient` towards x, `conv2d` towards g. Work: one contraction.
+    /// Gradient: `conv_transpose2d` towards x, `conv2d` towards g. Work: one contraction.
     pub struct Conv2dWeightGradient {
         /// Height and width of the kernel.
         kernel_size: [usize; 2],
@@ -67,7 +67,7 @@ impl Op for Conv2dWeightGradient {
         if cx.wants(0) {
             let [_, _, height, width] = four(&cx.input_type(0), "x", "[N, C, H, W]")?;
             let g = cx.input(1);
-            let op = Conv2dInputGradient { input_size: [height, width], stride, padding, dilation, groups };
+            let op = ConvTranspose2d { output_size: [height, width], stride, padding, dilation, groups };
             let grad = cx.apply(op, &[g, u])?;
             cx.set(0, grad);
         }

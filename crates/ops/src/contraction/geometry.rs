@@ -143,10 +143,16 @@ impl Steps {
         })
     }
 
-    /// From the output's gradient `[N, K, H', W']`, the weight and the input's sizes.
-    pub fn towards_input(&self, g: [usize; 4], weight: [usize; 4], size: [usize; 2]) -> Result<Geometry> {
-        let geometry = self.forward([g[0], weight[1] * self.groups, size[0], size[1]], weight)?;
-        geometry.check_gradient(g)?;
+    /// From what lies where the output does, `[N, K, H', W']`, the weight and the input's sizes.
+    pub fn towards_input(&self, x: [usize; 4], weight: [usize; 4], size: [usize; 2]) -> Result<Geometry> {
+        let geometry = self.forward([x[0], weight[1] * self.groups, size[0], size[1]], weight)?;
+        let expected = geometry.output_shape();
+        if *expected != x {
+            return Err(Error::shape(format!("a result of size {size:?} needs x of shape {expected}, got {x:?}"))
+                .at("x")
+                .expected(expected.to_string())
+                .received(format!("{x:?}")));
+        }
         Ok(geometry)
     }
 

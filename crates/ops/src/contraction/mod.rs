@@ -2,8 +2,8 @@
 
 mod contract;
 mod conv2d;
-mod conv2d_input_gradient;
 mod conv2d_weight_gradient;
+mod conv_transpose2d;
 mod geometry;
 mod matmul;
 
@@ -11,8 +11,8 @@ mod matmul;
 mod tests;
 
 pub use contract::{Contract, Labels};
+pub use conv_transpose2d::ConvTranspose2d;
 pub use conv2d::Conv2d;
-pub use conv2d_input_gradient::Conv2dInputGradient;
 pub use conv2d_weight_gradient::Conv2dWeightGradient;
 pub use matmul::Matmul;
 
@@ -22,7 +22,7 @@ pub fn ops() -> Vec<OpDef> {
     vec![
         OpDef::of::<Matmul>(),
         OpDef::of::<Conv2d>(),
-        OpDef::of::<Conv2dInputGradient>(),
+        OpDef::of::<ConvTranspose2d>(),
         OpDef::of::<Conv2dWeightGradient>(),
     ]
 }

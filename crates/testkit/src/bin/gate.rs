@@ -7,7 +7,7 @@ use fovea_core::attributes::{Float, Given};
 use fovea_core::graph::{Val, VariableId};
 use fovea_core::{DType, Error, Result};
 use fovea_cpu::runtime::CpuRuntime;
-use fovea_ops::contraction::{Conv2d, Conv2dInputGradient, Conv2dWeightGradient, Matmul};
+use fovea_ops::contraction::{Conv2d, Conv2dWeightGradient, ConvTranspose2d, Matmul};
 use fovea_ops::loss::CrossEntropy;
 use fovea_ops::movement::Reshape;
 use fovea_ops::normalization::{LayerNorm, Softmax};
@@ -27,7 +27,7 @@ const CASES: &[(&str, Make)] = &[
     ("conv2d", |s| kernel(s, &[IMAGES, FILTERS], |s, x| s.apply(CONV, x))),
     ("conv2d-input-gradient", |s| {
         let Conv2d { stride, padding, dilation, groups } = CONV;
-        let op = Conv2dInputGradient { input_size: [28, 28], stride, padding, dilation, groups };
+        let op = ConvTranspose2d { output_size: [28, 28], stride, padding, dilation, groups };
         kernel(s, &[IMAGES, FILTERS], move |s, x| s.apply(op.clone(), x))
     }),
     ("conv2d-weight-gradient", |s| {

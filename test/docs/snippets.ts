@@ -85,10 +85,10 @@ function blocksOf(lines: readonly string[]): Block[] {
   return blocks
 }
 
-/** Writes the programs of a page into a folder that has nothing else in it. */
-export function programsOf(page: string): Program[] {
+/** Writes the programs of a page into a folder of its own, which has nothing else in it. */
+export function programsOf(page: string, within = join(root, 'target', 'docs', 'pages')): Program[] {
   const lines = linesOf(page)
-  const folder = emptied(join(root, 'target', 'docs', page.replace('/', '-').replace(/\.md$/, '')))
+  const folder = emptied(join(within, page.replace('/', '-').replace(/\.md$/, '')))
   const programs: { parts: Part[]; name: string | undefined; notRun: string | null }[] = []
   for (const { code, given, marks } of blocksOf(lines)) {
     const last = programs.at(-1)

@@ -34,11 +34,22 @@ const rows = new Map<string, Row>(
   }),
 )
 
+/** The fields that the first table explains. */
+const explained = new Set(
+  linesOf('docs/errors.md')
+    .filter((line) => /^\| `[a-z]/.test(line))
+    .flatMap((line) => [...line.split('|')[1]!.matchAll(/`(\w+)`/g)].map((match) => match[1]!)),
+)
+
 test('the classes and codes are those that exist', () => {
   const listed = [...rows].map(([name, { code }]) => `${name} ${code}`)
   expect(listed).toEqual(classes.map(({ name, code }) => `${name} ${code}`))
   expect(new Set(classes.map(({ code }) => code)).size).toBe(classes.length)
-  for (const { when, cure } of rows.values()) expect(Math.min(when.length, cure.length)).toBeGreaterThan(10)
+  for (const { when, cure, fields: named } of rows.values()) {
+    expect(Math.min(when.length, cure.length)).toBeGreaterThan(10)
+    expect(named.length).toBeGreaterThan(0)
+    expect(named.filter((field) => !explained.has(field))).toEqual([])
+  }
 })
 
 test('every class is exported by fovea', () => {

@@ -25,6 +25,11 @@ function runsOf(all: readonly Program[]): Program[][] {
   return [...(unnamed.length > 0 ? [unnamed] : []), ...runnable.filter((p) => p.named).map((p) => [p])]
 }
 
+test('most programs are run', () => {
+  const all = [...programs.values()].flat()
+  expect(all.filter(({ notRun }) => notRun !== null).length).toBeLessThanOrEqual(all.length / 10)
+})
+
 test('types', { timeout: 120_000 }, () => {
   const files = [...programs.values()].flat().map(({ file }) => file)
   expect(files.length).toBeGreaterThan(5)

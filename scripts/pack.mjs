@@ -28,6 +28,18 @@ export function thisPlatform() {
 }
 
 /**
+ * What `exports` says, for TypeScript with `moduleResolution: node10`, which doesn't read it.
+ * @param {Record<string, unknown>} exports
+ */
+function oldTypes(exports) {
+  /** @param {unknown} entry */
+  const typesOf = (entry) => /** @type {{ types?: string } | undefined} */ (entry)?.types
+  const parts = Object.entries(exports).filter(([path, entry]) => path !== '.' && typesOf(entry) !== undefined)
+  const versions = parts.map(([path, entry]) => [path.slice(2), [typesOf(entry)]])
+  return { types: typesOf(exports['.']), typesVersions: { '*': Object.fromEntries(versions) } }
+}
+
+/**
  * The manifest of `fovea` as it is published.
  * @param {Record<string, unknown>} source package.json
  * @param {string[]} packages those with addons
@@ -35,7 +47,8 @@ export function thisPlatform() {
 export function mainManifest(source, packages) {
   const kept = PUBLISHED.filter((key) => source[key] !== undefined).map((key) => [key, source[key]])
   const optionalDependencies = Object.fromEntries(packages.map((name) => [name, source.version]))
-  return { ...Object.fromEntries(kept), optionalDependencies }
+  const types = oldTypes(/** @type {Record<string, unknown>} */ (source.exports))
+  return { ...Object.fromEntries(kept), ...types, optionalDependencies }
 }
 
 /**

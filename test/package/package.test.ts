@@ -69,15 +69,30 @@ test('every entry of the package is there', () => {
 
 const nodes = [process.execPath, ...(process.env.FOVEA_NODES ?? '').split(delimiter).filter(Boolean)]
 
-test.each(nodes.flatMap((node) => ['esm.mjs', 'require.cjs', 'worker.mjs'].map((file) => [file, node])))(
+/** Runs a file of the app, which must train and say nothing else. */
+function expectTraining(node: string, file: string): void {
+  const { status, stdout, stderr } = spawnSync(node, [file], { cwd: app, encoding: 'utf8' })
+  expect([status, stderr]).toEqual([0, ''])
+  const [first, last] = JSON.parse(stdout) as [number, number]
+  expect(last).toBeLessThan(first / 2)
+}
+
+test.each(nodes.flatMap((node) => ['esm.mjs', 'require.cjs', 'worker.mjs'].map((file) => [file, node] as const)))(
   '%s trains with it on %s, without a warning',
-  (file, node) => {
-    const { status, stdout, stderr } = spawnSync(node!, [file!], { cwd: app, encoding: 'utf8' })
-    expect([status, stderr]).toEqual([0, ''])
-    const [first, last] = JSON.parse(stdout) as [number, number]
-    expect(last).toBeLessThan(first / 2)
-  },
+  (file, node) => expectTraining(node, file),
 )
+
+test.each([
+  ['esm.mjs', 'esm', ['--external:fovea']],
+  ['esm.mjs', 'esm', []],
+  ['require.cjs', 'cjs', []],
+])('%s trains when esbuild has bundled it as %s with %j', (file, format, options) => {
+  const bundle = join('bundled', `${format}${options.length}.${format === 'esm' ? 'mjs' : 'cjs'}`)
+  const quiet = '--log-override:empty-import-meta=silent' // its file name is used in place of that
+  const args = [file, '--bundle', '--platform=node', `--format=${format}`, `--outfile=${bundle}`, quiet, ...options]
+  execFileSync(installed('esbuild'), args, { cwd: app, stdio: 'ignore', shell: process.platform === 'win32' })
+  expectTraining(process.execPath, bundle)
+})
 
 test('the command is installed and finds all well', () => {
   const fovea = join(app, 'node_modules', '.bin', process.platform === 'win32' ? 'fovea.cmd' : 'fovea')
@@ -86,12 +101,13 @@ test('the command is installed and finds all well', () => {
   expect(status).toBe(0)
 })
 
-test('the declarations serve modules and CommonJS, and are correct themselves', () => {
-  const options = ['--strict', '--noEmit', '--target', 'es2022', '--module', 'nodenext', '--types', 'node']
-  const typeRoots = ['--typeRoots', join(root, 'node_modules', '@types')]
-  const files = ['types.mts', 'types.cts']
-  const { stdout } = spawnSync(installed('tsc'), [...options, ...typeRoots, ...files], { cwd: app, encoding: 'utf8' })
-  expect(stdout).toBe('')
+test.each([
+  ['modules and CommonJS', ['--module', 'nodenext'], ['types.mts', 'types.cts']],
+  ['the CommonJS of older configurations', ['--module', 'commonjs', '--moduleResolution', 'node10'], ['types.cts']],
+])('the declarations serve %s, and are correct themselves', (_, module, files) => {
+  const typeRoots = ['--types', 'node', '--typeRoots', join(root, 'node_modules', '@types')]
+  const args = ['--strict', '--noEmit', '--target', 'es2022', ...module, ...typeRoots, ...files]
+  expect(spawnSync(installed('tsc'), args, { cwd: app, encoding: 'utf8' }).stdout).toBe('')
 })
 
 test('without the addon an error says what to install', () => {
@@ -107,7 +123,12 @@ test('without the addon an error says what to install', () => {
 })
 
 test('manifests name the C library that an addon needs, and exactly the versions that belong together', () => {
-  const source = { name: 'fovea', version: '1.2.3', private: true, scripts: {}, license: 'MIT' }
+  const exports = {
+    '.': { types: './index.d.ts', default: './index.js' },
+    './nn': { types: './nn.d.ts', default: './nn.js' },
+    './package.json': './package.json',
+  }
+  const source = { name: 'fovea', version: '1.2.3', private: true, scripts: {}, license: 'MIT', exports }
   expect(platformManifest(source, '@fovea/linux-arm64-musl', 'linux-arm64-musl')).toMatchObject({
     version: '1.2.3',
     os: ['linux'],
@@ -120,6 +141,9 @@ test('manifests name the C library that an addon needs, and exactly the versions
     name: 'fovea',
     version: '1.2.3',
     license: 'MIT',
+    exports,
+    types: './index.d.ts',
+    typesVersions: { '*': { nn: ['./nn.d.ts'] } },
     optionalDependencies: { '@fovea/win32-x64': '1.2.3' },
   })
 })

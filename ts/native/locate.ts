@@ -84,6 +84,6 @@ export function loadAddon(): object {
   throw new NativeError(
     `The package with Fovea's addon for this platform (${fitting.map(platformPackage).join(' or ')}) is not installed: ` +
       'install again without --omit=optional, and on this platform rather than with node_modules of another. ' +
-      'A bundle must leave fovea external.',
+      'A program bundled together with fovea needs that package beside it, or FOVEA_NATIVE with the path of the addon.',
   )
 }

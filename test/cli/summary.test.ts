@@ -1,4 +1,5 @@
 /** `fovea summary`. */
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -28,6 +29,21 @@ test.each(['safetensors', 'npz', 'pth'])('a .%s file: names, dtypes, shapes, tot
   expect(stdout).toMatch(/^4 tensors, 227 elements, 906 B$/m)
   expect(stdout).toContain('red\\u{1b}[31m')
   expect(stdout).not.toContain('\u001b')
+})
+
+test('layers come in the order of their numbers', async () => {
+  const file = join(dir, 'layers.safetensors')
+  await saveWeights(Object.fromEntries([10, 9, 1].map((i) => [`${i}.weight`, zeros([1])])), file)
+  const { stdout } = await fovea(['summary', file])
+  expect(stdout.match(/^\d+\.weight/gm)).toEqual(['1.weight', '9.weight', '10.weight'])
+})
+
+test.skipIf(process.platform === 'win32')('a pipe is refused rather than waited for', async () => {
+  const file = join(dir, 'pipe.safetensors')
+  execFileSync('mkfifo', [file])
+  const { code, stderr } = await fovea(['summary', file])
+  expect(code).toBe(1)
+  expect(stderr).toMatch(/DataError: .*pipe\.safetensors can't be read: it is neither a file nor a folder/)
 })
 
 test('metadata is told, and --json has everything', async () => {
@@ -60,6 +76,7 @@ test.each([
   ['damaged.safetensors', 'not a header at all', /FormatError: .*damaged\.safetensors/],
   ['damaged.pth', 'no zip', /FormatError: .*damaged\.pth/],
   ['notes.txt', 'text', /ArgumentError: summary: file must be a path that ends in \.safetensors/],
+  [`${'long'.repeat(100)}.npz`, null, /^fovea: ENAMETOOLONG: /],
   ['.', null, /DataError: .*model\.json can't be read/],
 ])('%s is an error of one line', async (name, content, message) => {
   const file = join(dir, name)

@@ -67,11 +67,18 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(0) // the reader, such as `head`, has what it wants
 })
 
+/** What the user, a file or the system caused, as one line; null for a fault of ours, which keeps its stack. */
+function explained(error: unknown): string | null {
+  if (error instanceof UsageError) return error.message
+  if (error instanceof FoveaError) return `${error.name}: ${error.message}`
+  return error instanceof Error && 'syscall' in error ? error.message : null
+}
+
 try {
   process.exitCode = await run(process.argv.slice(2))
 } catch (error) {
-  if (!(error instanceof UsageError || error instanceof FoveaError)) throw error
-  const text = error instanceof FoveaError ? `${error.name}: ${error.message}` : error.message
+  const text = explained(error)
+  if (text === null) throw error
   process.stderr.write(`fovea: ${text.replaceAll(/\s*\n\s*/g, ' ')}\n`)
   process.exitCode = error instanceof UsageError ? 2 : 1
 }

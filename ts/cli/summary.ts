@@ -19,7 +19,7 @@ interface Held {
   /** Of the file on disk. */
   fileBytes: number
   model: Description | null
-  /** In the order of the file. Halves are told as f32, which they are loaded as. */
+  /** In the order of the file where it has one. Halves are told as f32, which they are loaded as. */
   tensors: { name: string; dtype: DType; shape: readonly number[]; elements: number }[]
   elements: number
   /** Of the tensors when loaded. */
@@ -27,14 +27,20 @@ interface Held {
   metadata: Record<string, string>
 }
 
+/** Whether `path` is a folder; throws a DataError where it is neither that nor a file. */
 function isFolder(path: string): boolean {
-  try {
-    return statSync(path).isDirectory()
-  } catch (error) {
-    const reason = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'it does not exist' : String(error)
-    throw new DataError(`summary: ${path} can't be read: ${reason}`, { op: 'summary', argument: 'FILE' })
-  }
+  const stat = statSync(path, { throwIfNoEntry: false })
+  if (stat?.isDirectory() || stat?.isFile()) return stat.isDirectory()
+  const reason = stat ? 'it is neither a file nor a folder' : 'it does not exist'
+  throw new DataError(`summary: ${path} can't be read: ${reason}`, {
+    op: 'summary',
+    argument: 'FILE',
+    expected: 'a file of weights or the folder of a saved model',
+  })
 }
+
+/** Counts as numbers, so that layer 9 comes before layer 10. */
+const byName = new Intl.Collator('en', { numeric: true })
 
 function held(path: string): Held {
   const model = isFolder(path) ? described(join(path, DESCRIPTION)) : null
@@ -44,6 +50,7 @@ function held(path: string): Held {
   const tensors = Object.entries(loaded.tensors).map(([name, { dtype, shape, size }]) => {
     return { name, dtype: dtype as DType, shape, elements: size }
   })
+  if (format === 'safetensors') tensors.sort((a, b) => byName.compare(a.name, b.name)) // they have no order there
   return {
     file,
     fileBytes: statSync(full).size,
@@ -74,7 +81,7 @@ function told({ file, fileBytes, model, tensors, elements, bytes: total, metadat
     return [printable(name), dtype, `[${shape.join(', ')}]`, count(n)]
   })
   const table = columns([['name', 'dtype', 'shape', 'elements'], ...rows], [3])
-  const totals = `${count(tensors.length)} tensors, ${count(elements)} elements, ${bytes(total)}`
+  const totals = `${count(tensors.length)} ${tensors.length === 1 ? 'tensor' : 'tensors'}, ${count(elements)} elements, ${bytes(total)}`
   return `${columns(facts)}\n\n${table}\n${totals}\n`
 }
 

@@ -2,7 +2,7 @@
  * Imports point one way only, and names say what a file is about.
  *
  * Rust, from the crates' dependencies: core ← cpu, gpu ← ops ← native.
- * TypeScript: native ← generated ← tensor ← nn, optim, formats, data ← fields ← models ← methods, train; type-only imports are free.
+ * TypeScript: native ← generated ← tensor ← nn, optim, formats, data ← fields ← models ← methods, train ← cli; type-only imports are free.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
@@ -32,6 +32,7 @@ const LAYERS = [
   ['vision', 'graph', 'text', 'geometry', 'rl', 'metrics'],
   ['models'],
   ['methods', 'train'],
+  ['cli'],
 ]
 const LAYER = new Map(LAYERS.flatMap((folders, layer) => folders.map((folder) => [folder, layer])))
 

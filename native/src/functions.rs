@@ -30,6 +30,7 @@ pub const FUNCTIONS: &[(&str, Call)] = &[
     ("randomState", random_state),
     ("setRandomState", set_random_state),
     ("setDefaultDevice", set_default_device),
+    ("about", about),
     ("devices", devices),
     ("openGpu", open_gpu),
     ("setThreads", set_threads),
@@ -159,6 +160,35 @@ fn set_default_device(e: &mut Environment, a: &[napi_value]) -> Result<napi_valu
     e.graph.runtime(device)?;
     e.graph.default_device = device;
     e.js.undefined()
+}
+
+/// What the addon is and what its kernels go by on this machine.
+fn about(e: &mut Environment, _: &[napi_value]) -> Result<napi_value> {
+    let report = json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "isa": fovea_cpu::isa::isa().name(),
+        "features": features(),
+    });
+    e.js.string(&report.to_string())
+}
+
+/// Those of the processor's features that decide between instruction sets.
+#[cfg(target_arch = "x86_64")]
+fn features() -> Vec<&'static str> {
+    let all = [
+        ("avx2", is_x86_feature_detected!("avx2")),
+        ("fma", is_x86_feature_detected!("fma")),
+        ("avx512f", is_x86_feature_detected!("avx512f")),
+        ("avx512bw", is_x86_feature_detected!("avx512bw")),
+        ("avx512dq", is_x86_feature_detected!("avx512dq")),
+        ("avx512vl", is_x86_feature_detected!("avx512vl")),
+    ];
+    all.into_iter().filter(|(_, present)| *present).map(|(name, _)| name).collect()
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn features() -> Vec<&'static str> {
+    Vec::new()
 }
 
 fn devices(e: &mut Environment, _: &[napi_value]) -> Result<napi_value> {

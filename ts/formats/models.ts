@@ -33,10 +33,10 @@ export interface LoadedModel<M extends AnyModule, Config extends Json = Json> {
 }
 
 /** The file that describes the folder; it names the file of weights that belongs to it. */
-const DESCRIPTION = 'model.json'
+export const DESCRIPTION = 'model.json'
 const VERSION = 1
 
-interface Description {
+export interface Description {
   fovea: number
   model: string
   config: Json
@@ -132,7 +132,8 @@ export async function save(model: AnyModule, dir: string, notes: ModelNotes = {}
   }
 }
 
-function described(file: string): Description {
+/** What the description of a saved model says. Throws a DataError or FormatError where it is missing or damaged. */
+export function described(file: string): Description {
   let text: string
   try {
     text = readFileSync(file, 'utf8')

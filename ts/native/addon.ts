@@ -1,9 +1,6 @@
 /** Loads the native addon and turns its errors into the library's; docs/native-boundary.md says what each call does. */
-import { existsSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { dirname, isAbsolute, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { NativeError, translate, type NativeFields } from './errors.ts'
+import { translate, type NativeFields } from './errors.ts'
+import { loadAddon } from './locate.ts'
 import type { TypedArray } from './types.ts'
 
 /** The addon's functions. Handles and variables are numbers; `target` is the object that owns a new handle. */
@@ -65,6 +62,7 @@ export interface Addon {
   randomState(): number[]
   setRandomState(seed: number, offset: number): void
   setDefaultDevice(code: number): void
+  about(): string
   devices(): string
   openGpu(): void
   setThreads(n: number): void
@@ -106,36 +104,6 @@ interface RawAddon extends Addon {
   takeError(): Error & { fields?: NativeFields }
 }
 
-/** The addon's file: FOVEA_NATIVE, or `native/fovea.node` in the nearest folder above this one that has it. */
-function locate(): string {
-  const chosen = process.env.FOVEA_NATIVE
-  if (chosen) {
-    if (!isAbsolute(chosen)) throw new NativeError(`FOVEA_NATIVE must be an absolute path, got ${chosen}`)
-    if (!existsSync(chosen)) throw new NativeError(`FOVEA_NATIVE names ${chosen}, which does not exist`)
-    return chosen
-  }
-  let folder = dirname(fileURLToPath(import.meta.url))
-  for (;;) {
-    const file = join(folder, 'native', 'fovea.node')
-    if (existsSync(file)) return file
-    const above = dirname(folder)
-    if (above === folder) {
-      throw new NativeError('The native addon native/fovea.node is missing: run "npm run build" in the project.')
-    }
-    folder = above
-  }
-}
-
-function load(): RawAddon {
-  const file = locate()
-  try {
-    return createRequire(import.meta.url)(file) as RawAddon
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new NativeError(`The native addon ${file} does not load: ${reason}. Run "npm run build" again.`)
-  }
-}
-
 function rethrow(error: unknown): never {
   throw translate(error)
 }
@@ -159,7 +127,7 @@ function translated(addon: RawAddon): Addon {
   return out as unknown as Addon
 }
 
-const raw = load()
+const raw = loadAddon() as RawAddon
 
 export const native: Addon = translated(raw)
 

@@ -1,0 +1,3 @@
+import { losses } from './mlp.mjs'
+
+console.log(JSON.stringify(await losses()))

@@ -8,6 +8,8 @@ export const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
 export interface ChildOptions {
   args?: string[]
+  /** Of Node itself. */
+  flags?: string[]
   env?: Record<string, string>
   /** The Node to run it with; this one when left out. */
   node?: string
@@ -27,11 +29,11 @@ export interface Outcome {
 
 /** Runs `test/programs/<name>.ts`, or a TypeScript file of the project, and waits for its end. */
 export function runChild(name: string, options: ChildOptions = {}): Promise<Outcome> {
-  const { args = [], env = {}, node = process.execPath, timeout = 60_000, interrupt } = options
+  const { args = [], flags = [], env = {}, node = process.execPath, timeout = 60_000, interrupt } = options
   const file = name.endsWith('.ts') ? join(root, name) : join(root, 'test', 'programs', `${name}.ts`)
   if (!existsSync(file)) throw new Error(`there is no ${file}`)
   return new Promise((done, failed) => {
-    const child = spawn(node, ['--import', 'tsx', file, ...args], {
+    const child = spawn(node, [...flags, '--import', 'tsx', file, ...args], {
       cwd: root,
       env: { ...process.env, NODE_OPTIONS: '', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],

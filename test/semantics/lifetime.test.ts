@@ -80,9 +80,11 @@ describe('S16: handles', () => {
       model.forward(x).argmax({ dim: 1 }).dataSync()
       if (i % 10 === 0) watch()
     }
-    expect(native.handleMark() - before).toBeGreaterThan(160_000) // made in all
-    expect(most.handles).toBeLessThan(80_000)
-    expect(most.nodes).toBeLessThan(80_000)
+    const made = native.handleMark() - before
+    expect(made).toBeGreaterThan(160_000)
+    // When the collector runs is its own affair: on a busy machine a third of all were alive at once.
+    expect(most.handles).toBeLessThan(made / 2)
+    expect(most.nodes).toBeLessThan(made / 2)
     expect(most.values).toBeLessThan(16 << 20)
   })
 
@@ -109,6 +111,7 @@ describe('S16: handles', () => {
     for (const h of recipes) {
       expect([h.shape, h.dtype]).toEqual([[LARGE / 8, 8], 'f32'])
       expect(() => h.dataSync()).toThrow(StaleValueError)
+      expect(() => h.dataSync()).toThrow('computed from a variable, which has moved on') // it has no name
     }
   })
 

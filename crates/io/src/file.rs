@@ -30,12 +30,16 @@ pub fn invalid(path: &Path, kind: &str, error: &Error) -> Error {
 
 /// Calls `read` with the content of a file, which is mapped into memory rather than copied.
 pub fn mapped<T>(path: &Path, kind: &str, read: impl FnOnce(&[u8]) -> Result<T>) -> Result<T> {
-    let file = File::open(path).map_err(|e| unreadable(path, &e))?;
-    let about = file.metadata().map_err(|e| unreadable(path, &e))?;
+    let about = fs::metadata(path).map_err(|e| unreadable(path, &e))?;
     if about.is_dir() {
         return Err(unreadable(path, &io::Error::from(io::ErrorKind::IsADirectory)));
     }
-    if about.len() == 0 {
+    if !about.is_file() {
+        // Opening a pipe would wait for somebody to write.
+        return Err(unreadable(path, &io::Error::other("it is a pipe or a device")));
+    }
+    let file = File::open(path).map_err(|e| unreadable(path, &e))?;
+    if file.metadata().map_err(|e| unreadable(path, &e))?.len() == 0 {
         return read(&[]).map_err(|e| invalid(path, kind, &e));
     }
     // SAFETY: the mapping is private to this call and only read. Formats are replaced by renaming (see `replace`), which
@@ -121,5 +125,15 @@ pub(crate) mod tests {
         for path in [folder.0.clone(), folder.0.join("none")] {
             assert_eq!(mapped(&path, "x", |_| Ok(())).unwrap_err().kind(), ErrorKind::Data);
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_is_refused_rather_than_waited_for() {
+        let folder = Folder::new("pipe");
+        let path = folder.0.join("weights");
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let error = mapped(&path, "x", |_| Ok(())).unwrap_err();
+        assert!(error.to_string().contains("pipe or a device"), "{error}");
     }
 }

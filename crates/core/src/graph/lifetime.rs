@@ -204,7 +204,9 @@ impl Graph {
         match &node.kind {
             Kind::Stale(name) => Some(name.clone()),
             Kind::Alias(super::node::Alias::Version(variable)) if node.has(flag::MOVED_ON) => Some(
-                self.variable_of_version(*variable, id).map_or_else(|| Arc::from("a variable"), |v| v.name.clone()),
+                self.variable_of_version(*variable, id)
+                    .filter(|v| !v.name.is_empty())
+                    .map_or_else(|| Arc::from("a variable"), |v| v.name.clone()),
             ),
             _ => None,
         }

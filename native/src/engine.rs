@@ -1,4 +1,5 @@
-//! The engine: one a process. A thread runs jobs in order; a caller that must wait runs them itself when it is idle.
+//! The engine: one a process. A thread runs jobs in order; a caller that must wait, or whose jobs are done sooner than
+//! handed over, runs them itself when the engine is idle.
 
 use fovea_core::graph::Job;
 use fovea_core::{Error, Result};
@@ -73,17 +74,32 @@ impl Engine {
         self.changed.notify_all();
     }
 
+    /// Runs quick jobs on this thread where the engine is idle; gives others back.
+    pub fn run_quick(&self, jobs: Vec<Job>) -> Result<Result<()>, Vec<Job>> {
+        if jobs.iter().all(Job::is_quick) && self.claim() { Ok(self.run_claimed(jobs)) } else { Err(jobs) }
+    }
+
+    /// Makes the engine busy where it is idle.
+    fn claim(&self) -> bool {
+        let mut state = self.lock();
+        let idle = state.queue.is_empty() && !state.busy;
+        state.busy |= idle;
+        idle
+    }
+
+    fn run_claimed(&self, jobs: Vec<Job>) -> Result<()> {
+        let result = run(jobs);
+        self.lock().busy = false;
+        self.changed.notify_all();
+        result
+    }
+
     /// Runs jobs on this thread when the engine is idle, else behind what is queued; returns when they have run.
     pub fn run_now(&'static self, jobs: Vec<Job>) -> Result<()> {
-        let mut state = self.lock();
-        if state.queue.is_empty() && !state.busy {
-            state.busy = true;
-            drop(state);
-            let result = run(jobs);
-            self.lock().busy = false;
-            self.changed.notify_all();
-            return result;
+        if self.claim() {
+            return self.run_claimed(jobs);
         }
+        let mut state = self.lock();
         let slot = std::sync::Arc::new(Mutex::new(None));
         let filled = slot.clone();
         state.queue.push_back(Task {

@@ -26,6 +26,9 @@ pub const SCRATCH: usize = 4096;
 /// Bytes of value memory that may pile up before handles are swept.
 const SWEEP_BYTES: i64 = 64 << 20;
 
+/// Evaluations whose memory the collector is told of, the one at hand included.
+const RECENT: usize = 8;
+
 /// External memory is reported in steps of this many bytes.
 const REPORT_BYTES: i64 = 1 << 20;
 
@@ -80,6 +83,8 @@ pub struct Environment {
     /// Weak owners of variables.
     pub owners: Vec<(VariableId, napi_ref)>,
     reported: i64,
+    /// The most that was held during each of the last evaluations, newest first.
+    recent: [i64; RECENT],
     bytes_after_sweep: i64,
     functions: Vec<*mut Function>,
 }
@@ -120,6 +125,7 @@ impl Environment {
             module_stack: Vec::new(),
             owners: Vec::new(),
             reported: 0,
+            recent: [0; RECENT],
             bytes_after_sweep: 0,
             functions: Vec::new(),
         }));
@@ -234,14 +240,24 @@ impl Environment {
         self.report();
     }
 
-    /// Reports value memory to the collector; the sum is always what is held, to the byte.
+    /// Reports value memory to the collector, the most that was held of late: a step holds old and new values for a
+    /// moment, and the collector would take each such rise for garbage and go over the whole heap. What is reported
+    /// adds up to what was reported before, to the byte (S16).
     pub fn report(&mut self) {
         let bytes = self.graph.value_bytes();
-        let change = bytes - self.reported;
-        if change.abs() >= REPORT_BYTES || (change != 0 && bytes == 0) {
-            self.reported = bytes;
+        self.recent[0] = self.recent[0].max(bytes);
+        let most = if bytes == 0 { 0 } else { self.recent.into_iter().fold(0, i64::max) };
+        let change = most - self.reported;
+        if change.abs() >= REPORT_BYTES || (change != 0 && most == 0) {
+            self.reported = most;
             self.js.adjust_external_memory(change);
         }
+    }
+
+    /// A new evaluation begins: what was held during the oldest one remembered is of the past.
+    pub fn turn(&mut self) {
+        self.recent.rotate_right(1);
+        self.recent[0] = self.graph.value_bytes();
     }
 
     /// Hands jobs that nobody waits for to the engine; the next call throws their failure.

@@ -188,6 +188,7 @@ fn set_variable(e: &mut Environment, a: &[napi_value]) -> Result<napi_value> {
 /// The values behind handles, and the jobs that make them exist.
 fn prepare(e: &mut Environment, list: napi_value) -> Result<(Vec<Arc<Cell>>, Vec<fovea_core::graph::Job>)> {
     let vals: Vec<Val> = e.js.to_u32s(list, "handles")?.into_iter().map(|h| e.handles.get(h)).collect::<Result<_>>()?;
+    e.turn();
     let jobs = e.graph.evaluate(&vals)?;
     let cells = vals
         .iter()
@@ -211,20 +212,22 @@ fn evaluate(e: &mut Environment, a: &[napi_value]) -> Result<napi_value> {
     e.raise_failure()?;
     let (cells, jobs) = prepare(e, a[0])?;
     let done = jobs.is_empty() && cells.iter().all(|c| c.is_ready());
-    let promise = if done {
-        e.promises.settled(e.js, outcome(&cells))?
-    } else {
-        let (promise, settle) = e.promises.make(e.js)?;
-        engine().submit(
-            jobs,
-            Box::new(move |result| {
-                let outcome = outcome(&cells).and(result);
-                // Whoever waits may dispose of the values at once: nothing here holds them then.
-                drop(cells);
-                settle(outcome);
-            }),
-        );
-        promise
+    let left = if done { Ok(Ok(())) } else { engine().run_quick(jobs) };
+    let promise = match left {
+        Ok(result) => e.promises.settled(e.js, outcome(&cells).and(result))?,
+        Err(jobs) => {
+            let (promise, settle) = e.promises.make(e.js)?;
+            engine().submit(
+                jobs,
+                Box::new(move |result| {
+                    let outcome = outcome(&cells).and(result);
+                    // Whoever waits may dispose of the values at once: nothing here holds them then.
+                    drop(cells);
+                    settle(outcome);
+                }),
+            );
+            promise
+        }
     };
     e.housekeeping()?;
     Ok(promise)
@@ -245,9 +248,13 @@ fn step(e: &mut Environment, _: &[napi_value]) -> Result<napi_value> {
     e.raise_failure()?;
     let steps = e.steps.clone();
     engine().wait_until(|| steps.in_flight() < STEPS_IN_FLIGHT);
+    e.turn();
     let jobs = e.graph.evaluate(&[])?;
     let number = steps.begin();
-    engine().submit(jobs, Box::new(move |result| steps.finish(number, result)));
+    match engine().run_quick(jobs) {
+        Ok(result) => steps.finish(number, result),
+        Err(jobs) => engine().submit(jobs, Box::new(move |result| steps.finish(number, result))),
+    }
     e.housekeeping()?;
     e.js.number(number as f64)
 }

@@ -15,6 +15,17 @@ pub struct Work {
     pub written: u64,
 }
 
+impl Work {
+    fn and(self, other: Work) -> Work {
+        Work { flops: self.flops + other.flops, read: self.read + other.read, written: self.written + other.written }
+    }
+
+    /// Nanoseconds that one thread of an ordinary processor takes, roughly.
+    fn nanoseconds(self) -> u64 {
+        self.flops / 100 + (self.read + self.written) / 10
+    }
+}
+
 /// One step that ran.
 #[derive(Clone, Debug)]
 pub struct Timed {
@@ -58,11 +69,7 @@ impl Profile {
         let step = match index {
             Some(i) => timed(&plan.labels[i], module(i), kind(&plan.steps[i]), work(plan, &plan.steps[i])),
             None => {
-                let all = plan.steps.iter().map(|step| work(plan, step)).fold(Work::default(), |a, b| Work {
-                    flops: a.flops + b.flops,
-                    read: a.read + b.read,
-                    written: a.written + b.written,
-                });
+                let all = plan.steps.iter().map(|step| work(plan, step)).fold(Work::default(), Work::and);
                 timed(&format!("{} steps", plan.steps.len()), Arc::default(), "plan", all)
             }
         };
@@ -103,6 +110,24 @@ pub fn work(plan: &Plan, step: &Step) -> Work {
             written: kernel.outputs.iter().flatten().map(|&slot| bytes(slot, usize::MAX)).sum(),
         },
     }
+}
+
+/// What it takes to wake another thread, and to be told that it is done.
+const HAND_OVER: u64 = 50_000;
+/// What a step costs, however little it does.
+const STEP: u64 = 500;
+/// The bytes that a hand-written kernel may touch to count as quick, for what it computes is not known.
+const KERNEL_BYTES: u64 = 16 << 10;
+
+/// Whether one thread is done with a plan in about the time that it takes to hand it to another one.
+pub fn is_quick(plan: &Plan) -> bool {
+    let cost = plan.steps.iter().try_fold(0, |cost: u64, step| {
+        let work = work(plan, step);
+        let known = !matches!(step, Step::Kernel(_)) || work.read + work.written <= KERNEL_BYTES;
+        let cost = cost + STEP + work.nanoseconds();
+        (known && cost <= HAND_OVER).then_some(cost)
+    });
+    cost.is_some()
 }
 
 fn work_of_loop(nest: &LoopNest, bytes: impl Fn(SlotId, usize) -> u64) -> Work {

@@ -160,11 +160,23 @@ fn block_size(bytes: usize) -> Option<usize> {
 
 fn block_layout(block: usize) -> Layout {
     let align = match block {
-        b if b >= 4 * HUGE_PAGE => HUGE_PAGE,
+        b if b >= HUGE_PAGE => HUGE_PAGE,
         b if b >= 16 * PAGE => PAGE,
         _ => ALIGNMENT,
     };
     Layout::from_size_align(block, align).expect("a size that block_size accepted")
+}
+
+/// Large blocks lie on huge pages where the system gives them: a page fault instead of 512, and fewer addresses to look
+/// up while they are read.
+fn ask_for_huge_pages(start: NonNull<u8>, bytes: usize) {
+    // SAFETY: whole pages of a block of our own; the advice changes no contents, and a refusal is no harm.
+    #[cfg(target_os = "linux")]
+    unsafe {
+        libc::madvise(start.as_ptr().cast(), bytes / HUGE_PAGE * HUGE_PAGE, libc::MADV_HUGEPAGE);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (start, bytes);
 }
 
 impl Allocator {
@@ -183,8 +195,15 @@ impl Allocator {
             None => {
                 let room = state.budget - state.stats.live - block;
                 state.shrink(room);
-                // SAFETY: the layout's size is at least `ALIGNMENT`, so not zero.
-                let fresh = || NonNull::new(unsafe { alloc(block_layout(block)) });
+                let fresh = || {
+                    let layout = block_layout(block);
+                    // SAFETY: the layout's size is at least `ALIGNMENT`, so not zero.
+                    let start = NonNull::new(unsafe { alloc(layout) })?;
+                    if layout.align() == HUGE_PAGE {
+                        ask_for_huge_pages(start, block);
+                    }
+                    Some(start)
+                };
                 let start = fresh().or_else(|| {
                     state.shrink(0);
                     fresh()

@@ -1,9 +1,18 @@
 //! The thread pool: one a process, caller takes part, idle threads sleep.
+//!
+//! To wake a sleeping thread takes some tens of microseconds, as long as many a step of a plan. So while somebody holds
+//! a [`Warm`], which a running plan does, helpers look for the next loop for a moment before they sleep.
 
 use fovea_core::device::Threads;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+/// How long a thread looks for work, or for the end of a loop, before it sleeps.
+const PATIENCE: Duration = Duration::from_micros(100);
+/// Looks between two looks at the clock.
+const LOOKS: usize = 64;
 
 /// One parallel loop in progress.
 struct Job {
@@ -43,12 +52,52 @@ struct State {
     /// Helpers that may still join the job.
     seats: usize,
     spawned: usize,
+    /// Helpers that must be woken.
+    asleep: usize,
+    /// The caller sleeps until the last helper has left its loop.
+    caller_asleep: bool,
 }
 
+#[derive(Default)]
 struct Shared {
     state: Mutex<State>,
     wake: Condvar,
     done: Condvar,
+    /// Loops begun, for helpers that look without the lock.
+    begun: AtomicUsize,
+    /// How many hold a [`Warm`].
+    warm: AtomicUsize,
+}
+
+impl Shared {
+    /// Waits a moment for `ready`; false where it is better to sleep.
+    fn look_for(&self, ready: impl Fn() -> bool) -> bool {
+        let mut until = None;
+        loop {
+            for _ in 0..LOOKS {
+                if ready() {
+                    return true;
+                }
+                std::hint::spin_loop();
+            }
+            if self.warm.load(Ordering::Relaxed) == 0 {
+                return false;
+            }
+            let now = Instant::now();
+            if now >= *until.get_or_insert(now + PATIENCE) {
+                return false;
+            }
+        }
+    }
+}
+
+/// While it lives, the pool's threads expect loops that follow each other closely.
+pub struct Warm<'a>(&'a Shared);
+
+impl Drop for Warm<'_> {
+    fn drop(&mut self) {
+        self.0.warm.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// The process's thread pool.
@@ -70,15 +119,7 @@ pub fn pool() -> &'static Pool {
     POOL.get_or_init(|| {
         let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
         let threads = std::env::var("FOVEA_THREADS").ok().and_then(|v| v.parse().ok()).unwrap_or(cores).max(1);
-        Pool {
-            shared: Arc::new(Shared {
-                state: Mutex::new(State::default()),
-                wake: Condvar::new(),
-                done: Condvar::new(),
-            }),
-            threads: AtomicUsize::new(threads),
-            busy: Mutex::new(()),
-        }
+        Pool { shared: Arc::default(), threads: AtomicUsize::new(threads), busy: Mutex::new(()) }
     })
 }
 
@@ -92,25 +133,40 @@ impl Pool {
         self.threads.store(threads.max(1), Ordering::Relaxed);
     }
 
+    /// Keeps helpers awake between loops for as long as the result lives.
+    pub fn keep_warm(&self) -> Warm<'_> {
+        self.shared.warm.fetch_add(1, Ordering::Relaxed);
+        Warm(&self.shared)
+    }
+
     fn helper(shared: &Shared) {
         INSIDE.set(true);
         loop {
+            let begun = shared.begun.load(Ordering::Acquire);
             let job = {
                 let mut state = lock(&shared.state);
-                loop {
-                    if state.seats > 0
-                        && let Some(job) = state.job.clone()
-                    {
+                if state.seats == 0 {
+                    drop(state);
+                    let another = shared.look_for(|| shared.begun.load(Ordering::Acquire) != begun);
+                    state = lock(&shared.state);
+                    if !another && state.seats == 0 {
+                        state.asleep += 1;
+                        state = shared.wake.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner);
+                        state.asleep -= 1;
+                    }
+                }
+                match &state.job {
+                    Some(job) if state.seats > 0 => {
+                        let job = job.clone();
                         state.seats -= 1;
                         job.active.fetch_add(1, Ordering::Relaxed);
-                        break job;
+                        job
                     }
-                    state = shared.wake.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner);
+                    _ => continue,
                 }
             };
             job.work();
-            let _state = lock(&shared.state);
-            if job.active.fetch_sub(1, Ordering::Release) == 1 {
+            if job.active.fetch_sub(1, Ordering::Release) == 1 && lock(&shared.state).caller_asleep {
                 shared.done.notify_all();
             }
         }
@@ -152,9 +208,8 @@ impl Threads for Pool {
             }
             state.job = Some(job.clone());
             state.seats = helpers;
-        }
-        for _ in 0..helpers {
-            self.shared.wake.notify_one();
+            self.shared.begun.fetch_add(1, Ordering::Release);
+            (0..helpers.min(state.asleep)).for_each(|_| self.shared.wake.notify_one());
         }
         INSIDE.set(true);
         job.work();
@@ -162,13 +217,32 @@ impl Threads for Pool {
         let mut state = lock(&self.shared.state);
         state.job = None;
         state.seats = 0;
-        while job.active.load(Ordering::Acquire) > 0 {
-            state = self.shared.done.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner);
-        }
         drop(state);
+        let left = || job.active.load(Ordering::Acquire) == 0;
+        if !self.shared.look_for(left) {
+            state = lock(&self.shared.state);
+            state.caller_asleep = true;
+            while !left() {
+                state = self.shared.done.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner);
+            }
+            state.caller_asleep = false;
+        }
         if job.panicked.load(Ordering::Relaxed) {
             resume_unwind(Box::new("a task of a parallel loop panicked"));
         }
+    }
+}
+
+/// The calling thread by itself.
+pub struct Alone;
+
+impl Threads for Alone {
+    fn count(&self) -> usize {
+        1
+    }
+
+    fn run(&self, tasks: usize, body: &(dyn Fn(usize) + Sync)) {
+        (0..tasks).for_each(body);
     }
 }
 

@@ -3,12 +3,13 @@
 use crate::gemm::CompiledContraction;
 use crate::loops::CompiledLoop;
 use crate::memory::{self, Buffer, MemoryStats};
-use crate::pool::pool;
+use crate::pool::{Alone, pool};
 use check::{check_views, fits, may_take_over, writes};
 use fovea_core::device::{
     BufferRef, CpuArgs, CpuInput, CpuOutput, Datum, Device, Executable, RunFailure, Runtime, Threads,
 };
 use fovea_core::plan::{Home, KernelStep, Plan, SlotId, Step};
+use fovea_core::profile::is_quick;
 use fovea_core::{DType, Error, Layout, Result};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -101,6 +102,8 @@ struct CpuExecutable {
     /// For each output, the external whose buffer it may take over.
     donors: Vec<Option<usize>>,
     output_bytes: Vec<usize>,
+    /// Done before another thread could help.
+    quick: bool,
 }
 
 impl CpuExecutable {
@@ -147,7 +150,7 @@ impl CpuExecutable {
                 }
             }
         }
-        Ok(CpuExecutable { plan: plan.clone(), steps, first_writes, donors, output_bytes })
+        Ok(CpuExecutable { plan: plan.clone(), steps, first_writes, donors, output_bytes, quick: is_quick(plan) })
     }
 }
 
@@ -200,13 +203,15 @@ impl CpuExecutable {
         told: Told<'_>,
     ) -> Result<Vec<BufferRef>> {
         let mut run = Running::start(self, externals)?;
+        let _warm = pool().keep_warm();
+        let threads: &dyn Threads = if self.quick { &Alone } else { pool() };
         for index in 0..self.steps.len() {
             let start = told.map(|_| Instant::now());
             let result = run.prepare(index).and_then(|()| {
                 for external in self.first_writes[index].iter().filter_map(|&o| run.donors[o]) {
                     consumed[external] = true;
                 }
-                catch_unwind(AssertUnwindSafe(|| run.step(index, data, pool())))
+                catch_unwind(AssertUnwindSafe(|| run.step(index, data, threads)))
                     .unwrap_or_else(|panic| Err(Error::internal(format!("a kernel panicked: {}", panic_text(&*panic)))))
             });
             result.map_err(|error| labelled(&self.plan, index, error))?;

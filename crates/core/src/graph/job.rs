@@ -1,7 +1,7 @@
 //! Jobs: plans bound to their inputs, ready to run on any thread.
 
 use super::cell::{Cell, Value};
-use crate::device::{BufferRef, Datum, Executable, RunFailure, Runtime};
+use crate::device::{BufferRef, Datum, Device, Executable, RunFailure, Runtime};
 use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::plan::{CachedPlan, Plan};
@@ -59,6 +59,15 @@ pub struct Transfer {
 }
 
 impl Job {
+    /// Whether the thread at hand had better run it itself.
+    pub fn is_quick(&self) -> bool {
+        match self {
+            Job::Run(run) => run.plan.quick && run.runtime.device() == Device::Cpu,
+            Job::Transfer(_) => false,
+            Job::Refused(_) => true,
+        }
+    }
+
     /// Runs the job and fills its cells; on failure they hold the error, and variables that had not begun to be
     /// written keep their old version.
     pub fn run(self) -> Result<()> {

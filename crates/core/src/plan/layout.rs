@@ -43,7 +43,9 @@ pub(super) fn of_contraction(contraction: &mut Contraction, shape: Shape) -> Lay
     let is_image = roles == [Role::Row, Role::Batch, Role::Col, Role::Row, Role::Row];
     let Some(last) = channels_last(shape) else { return row_major };
     let size = |index: usize| contraction.loops[index].size;
-    if !slides || !is_image || size(channels) < FEW_CHANNELS || size(groups) * size(channels) != shape[1] {
+    // Depthwise convolutions run along the groups.
+    let neighbours = if size(channels) == 1 { size(groups) } else { size(channels) };
+    if !slides || !is_image || neighbours < FEW_CHANNELS || size(groups) * size(channels) != shape[1] {
         return row_major;
     }
     contraction.out = vec![images, height, width, groups, channels];

@@ -5,6 +5,7 @@ use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::op::{DynOp, TensorType};
 use crate::plan::Plan;
+use crate::profile::is_quick;
 use crate::shape::Layout;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
@@ -99,12 +100,14 @@ pub struct CachedPlan {
     pub segment: Segment,
     pub plan: Arc<Plan>,
     pub binds: Binds,
+    /// See [`is_quick`].
+    pub quick: bool,
     executable: Mutex<Option<Arc<dyn Executable>>>,
 }
 
 impl CachedPlan {
     pub fn new(segment: Segment, plan: Plan, binds: Binds) -> CachedPlan {
-        CachedPlan { segment, plan: Arc::new(plan), binds, executable: Mutex::new(None) }
+        CachedPlan { quick: is_quick(&plan), segment, plan: Arc::new(plan), binds, executable: Mutex::new(None) }
     }
 
     /// The plan compiled for its device, once.

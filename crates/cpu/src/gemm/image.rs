@@ -9,6 +9,7 @@ mod form;
 
 use super::axes::Axes;
 use super::vector::Float;
+use crate::loops::copy_strided;
 
 /// A spatial dimension: coordinates `position · at.0 + tap · at.1 + offset`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,6 +38,9 @@ impl Spatial {
         (low, (high - low + 1) as usize)
     }
 }
+
+/// From so many channels on pixels are copied from planes in blocks that are turned in registers.
+const TURNED: usize = 8;
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -75,6 +79,17 @@ impl Image {
         self.width.at.0.unsigned_abs() * self.pixel
     }
 
+    /// Elements between the box's elements of neighbouring taps of a stretch.
+    pub fn tap_step(&self) -> isize {
+        self.taps.innermost().stride
+    }
+
+    /// The same image of the channels from `first` on, at most as many as it has of `all`, and where its channel 0 is.
+    pub fn of_channels(&self, first: usize, all: usize) -> (Image, isize) {
+        let image = Image { channels: self.channels.min(all - first), ..self.clone() };
+        (image, first as isize * self.channel_stride)
+    }
+
     /// Positions in one row of the result.
     pub fn row(&self) -> usize {
         self.width.positions
@@ -93,7 +108,15 @@ impl Image {
     /// Cycles that copying the boxes costs for a position, roughly.
     pub fn cost(&self) -> f64 {
         let copied = self.elements(self.block) as f64 / self.block as f64;
-        copied * if self.channel_stride == 1 { 0.3 } else { 1.5 }
+        let turned = self.width.stride == 1 && self.channels >= TURNED;
+        copied
+            * if self.channel_stride == 1 {
+                0.3
+            } else if turned {
+                0.6
+            } else {
+                1.5
+            }
     }
 
     /// Copies the boxes of positions `first..first + count` to `target`, and lists their lines.
@@ -153,26 +176,18 @@ impl Image {
         unsafe {
             target.write_bytes(0, from * self.pixel);
             target.add(to * self.pixel).write_bytes(0, self.line - to * self.pixel);
-            if self.channel_stride == 1 {
-                if self.width.stride == self.channels as isize && self.pixel == self.channels {
-                    std::ptr::copy_nonoverlapping(
-                        column(from),
-                        target.add(from * self.pixel),
-                        (to - from) * self.pixel,
-                    );
-                    return;
-                }
-                for x in from..to {
-                    std::ptr::copy_nonoverlapping(column(x), target.add(x * self.pixel), self.channels);
-                }
-                return;
+            if self.channel_stride == 1 && self.width.stride == self.channels as isize && self.pixel == self.channels {
+                let pixels = (to - from) * self.pixel;
+                return std::ptr::copy_nonoverlapping(column(from), target.add(from * self.pixel), pixels);
             }
-            for c in 0..self.channels {
-                let from_channel = |x: usize| column(x).wrapping_offset(c as isize * self.channel_stride);
-                for x in from..to {
-                    *target.add(x * self.pixel + c) = *from_channel(x);
-                }
-            }
+            copy_strided(
+                size_of::<T>(),
+                target.add(from * self.pixel).cast(),
+                (self.pixel as isize, 1),
+                column(from).cast(),
+                (self.width.stride, self.channel_stride),
+                (to - from, self.channels),
+            );
         }
     }
 }

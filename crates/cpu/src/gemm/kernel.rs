@@ -1,5 +1,6 @@
 //! Micro-kernels: a tile of the result in registers, over one block of the sum.
 
+use super::lanes::{LaneTile, lane_tile};
 use super::pack::{PackAcross, pack_across, transpose_panel};
 use super::store::{StoreTile, store_tile};
 use super::vector::{Float, Vector};
@@ -47,6 +48,7 @@ pub(super) struct Engine<T: 'static> {
     pub mr: usize,
     pub lanes: usize,
     pub tile: unsafe fn(&Tile<'_, T>),
+    pub lane_tile: unsafe fn(&LaneTile<'_, T>),
     /// Packs a panel from elements that are neighbours along the panel's width.
     pub pack_across: unsafe fn(&PackAcross<'_, T>),
     /// Packs a panel from one pointer for each row of its width.
@@ -134,6 +136,20 @@ macro_rules! engine {
                 unreachable!("a tile of {} rows", call.m);
             }
             $(#[target_feature(enable = $feature)])?
+            unsafe fn lanes<const M: usize, const N: usize>(call: &LaneTile<'_, $t>) {
+                // SAFETY: the caller of the engine keeps the same contract.
+                unsafe { lane_tile::<V, M, N>(call) }
+            }
+            unsafe fn lane(call: &LaneTile<'_, $t>) {
+                // SAFETY: the same contract; whoever chose this engine has the instruction set.
+                unsafe {
+                    $(if call.m <= $m {
+                        return if call.vectors == 1 { lanes::<$m, 1>(call) } else { lanes::<$m, 2>(call) };
+                    })*
+                }
+                unreachable!("a tile of {} rows", call.m);
+            }
+            $(#[target_feature(enable = $feature)])?
             unsafe fn across(call: &PackAcross<'_, $t>) {
                 // SAFETY: the same contract.
                 unsafe { pack_across::<V>(call) }
@@ -153,7 +169,16 @@ macro_rules! engine {
                 // SAFETY: the same contract.
                 unsafe { accumulate::<V>(values, sums, count) }
             }
-            Engine { mr: $mr, lanes: V::LANES, tile, pack_across: across, transpose, store, accumulate: accumulate_all }
+            Engine {
+                mr: $mr,
+                lanes: V::LANES,
+                tile,
+                lane_tile: lane,
+                pack_across: across,
+                transpose,
+                store,
+                accumulate: accumulate_all,
+            }
         };
     };
 }

@@ -13,6 +13,7 @@ mod axes;
 mod grid;
 mod image;
 mod kernel;
+mod lanes;
 mod operand;
 mod pack;
 mod problem;
@@ -27,7 +28,8 @@ use fovea_core::contraction::Contraction;
 use fovea_core::device::Threads;
 use fovea_core::{DType, Error, Layout, Result};
 use grid::Grid;
-use kernel::{KC, Kernels};
+use kernel::{Engine, KC, Kernels};
+use lanes::Sums;
 use operand::{Product, TileSize};
 use problem::Problem;
 use staging::Staging;
@@ -137,47 +139,19 @@ impl CompiledContraction {
             let chunks = product.k.div_ceil(chunk).max(1);
             // Chunk 0 is written to the result itself, each other one to a buffer that lies like the result.
             let partial = Buffer::new((chunks - 1) * self.elements * size_of::<T>())?;
-            let grid = Grid::choose(product, chunk, chunks, engine.mr, engine.nr(), threads.count());
-            let scratch = grid.scratch::<T>(product, engine);
-            let memory = Buffer::new(grid.workers * scratch.bytes())?;
-            let call = Call {
-                product,
-                engine,
-                grid: &grid,
-                scratch,
-                left,
-                right,
-                out: written,
-                partial: partial.as_mut_ptr().cast(),
-                elements: self.elements,
-            };
-            let shared = Shared(call, memory.as_mut_ptr());
-            let next = AtomicUsize::new(0);
-            let work = |index: usize| {
-                let Shared(call, memory) = &shared;
-                // SAFETY: each worker has its own part of the scratch memory.
-                let mut worker = unsafe { Worker::new(call, memory.wrapping_add(index * scratch.bytes()).cast()) };
-                loop {
-                    let first = next.fetch_add(grid.batch, Ordering::Relaxed);
-                    if first >= grid.tasks() {
-                        return;
-                    }
-                    for task in first..(first + grid.batch).min(grid.tasks()) {
-                        // SAFETY: by this function's contract, and tasks write different elements.
-                        unsafe { worker.run(call, task) };
-                    }
+            let sums =
+                Sums { out: written, partial: partial.as_mut_ptr().cast(), elements: self.elements, chunk, chunks };
+            // SAFETY: by this function's contract; the buffers have room for the sums.
+            unsafe {
+                match &product.lanes {
+                    Some(lanes) => lanes.run(product, engine, (left, right), &sums, threads)?,
+                    None => run_tiles(product, engine, (left, right), &sums, threads)?,
                 }
-            };
-            if grid.workers == 1 {
-                work(0)
-            } else {
-                threads.run(grid.workers, &work)
             }
             for part in 1..chunks {
-                let Shared(call, _) = &shared;
                 // SAFETY: both hold `elements` elements, and all tasks are done.
                 unsafe {
-                    (engine.accumulate)(call.partial.add((part - 1) * self.elements), call.out, self.elements);
+                    (engine.accumulate)(sums.partial.add((part - 1) * self.elements), sums.out, self.elements);
                 }
             }
             drop((staged_a, staged_b));
@@ -188,6 +162,47 @@ impl CompiledContraction {
         }
         Ok(())
     }
+}
+
+/// Computes a product tile by tile.
+///
+/// # Safety
+/// The operands lie in their buffers; the sums have room, and nobody else touches them.
+unsafe fn run_tiles<T: Kernels>(
+    product: &Product,
+    engine: &'static Engine<T>,
+    (left, right): (*const T, *const T),
+    sums: &Sums<T>,
+    threads: &dyn Threads,
+) -> Result<()> {
+    let &Sums { out, partial, elements, chunk, chunks } = sums;
+    let grid = Grid::choose(product, chunk, chunks, engine.mr, engine.nr(), threads.count());
+    let scratch = grid.scratch::<T>(product, engine);
+    let memory = Buffer::new(grid.workers * scratch.bytes())?;
+    let call = Call { product, engine, grid: &grid, scratch, left, right, out, partial, elements };
+    let shared = Shared(call, memory.as_mut_ptr());
+    let next = AtomicUsize::new(0);
+    let work = |index: usize| {
+        let Shared(call, memory) = &shared;
+        // SAFETY: each worker has its own part of the scratch memory.
+        let mut worker = unsafe { Worker::new(call, memory.wrapping_add(index * scratch.bytes()).cast()) };
+        loop {
+            let first = next.fetch_add(grid.batch, Ordering::Relaxed);
+            if first >= grid.tasks() {
+                return;
+            }
+            for task in first..(first + grid.batch).min(grid.tasks()) {
+                // SAFETY: by this function's contract, and tasks write different elements.
+                unsafe { worker.run(call, task) };
+            }
+        }
+    };
+    if grid.workers == 1 {
+        work(0)
+    } else {
+        threads.run(grid.workers, &work)
+    }
+    Ok(())
 }
 
 /// Where an operand is read: a copy of it, which the buffer holds, or itself.

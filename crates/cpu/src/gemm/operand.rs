@@ -2,6 +2,7 @@
 
 use super::axes::{Axes, Axis, MAX_CHECKS, Place};
 use super::image::Image;
+use super::lanes::Lanes;
 use super::problem::{Access, Problem};
 use super::staging::Staging;
 use fovea_core::contraction::Role;
@@ -48,6 +49,8 @@ pub(super) struct Product {
     pub reading: Reading,
     /// Where the other operand is read where it lies: elements from one term to the next.
     pub right_step: Option<usize>,
+    /// How many batch indices are computed at a time, where they are; the readings don't count then.
+    pub lanes: Option<Lanes>,
     /// How each of the contraction's operands is copied before it is read, and the result after it is computed.
     pub staged: [Option<Staging>; 2],
     pub staged_out: Option<Staging>,
@@ -78,15 +81,20 @@ impl Product {
     /// All ways to run the problem. No choice among them changes a bit.
     pub fn ways(problem: &Problem, tile: TileSize) -> Result<Vec<Product>> {
         let mut ways = Vec::with_capacity(16);
+        use Order::{ChannelsLast, Operand as ByOperand, Result as ByResult};
         for swapped in [false, true] {
-            for by_operand in [(false, false), (true, false), (false, true), (true, true)] {
-                let packed = Product::new(problem, swapped, by_operand)?;
-                ways.extend(packed.with_boxes(problem, by_operand.0, tile));
+            for orders in [(ByResult, ByResult), (ByOperand, ByResult), (ByResult, ByOperand), (ByOperand, ByOperand)] {
+                let packed = Product::new(problem, swapped, orders)?;
+                ways.extend(packed.with_boxes(problem, orders.0, tile));
+                ways.extend(packed.with_lanes(problem, orders.0, tile));
                 let in_place = packed.in_place(tile);
                 for way in in_place.into_iter().chain([packed]) {
                     ways.extend(way.with_right_in_place(tile));
                     ways.push(way);
                 }
+            }
+            for orders in [(ChannelsLast, ByResult), (ChannelsLast, ByOperand)] {
+                ways.extend(Product::new(problem, swapped, orders)?.with_boxes(problem, orders.0, tile));
             }
         }
         let staged: Vec<Product> = ways.iter().filter_map(Product::with_staged_result).collect();
@@ -101,12 +109,12 @@ impl Product {
         cheapest.map(|(_, product)| product).ok_or_else(|| Error::internal("no way to run a contraction"))
     }
 
-    fn new(problem: &Problem, swapped: bool, by_operand: (bool, bool)) -> Result<Product> {
+    fn new(problem: &Problem, swapped: bool, orders: (Order, Order)) -> Result<Product> {
         let (left, right) = if swapped { (&problem.b, &problem.a) } else { (&problem.a, &problem.b) };
         let (row_role, col_role) = if swapped { (Role::Col, Role::Row) } else { (Role::Row, Role::Col) };
-        let rows = order(problem, row_role, by_operand.0.then_some(left));
-        let cols = order(problem, col_role, by_operand.1.then_some(right));
-        let batch = order(problem, Role::Batch, None);
+        let rows = orders.0.of(problem, row_role, left);
+        let cols = orders.1.of(problem, col_role, right);
+        let batch = Order::Result.of(problem, Role::Batch, left);
         let out = |loops: &[usize]| {
             let axis = |&i: &usize| {
                 let l = problem.loops[i];
@@ -125,6 +133,7 @@ impl Product {
             right: Operand::new(problem, right, &batch, &cols)?,
             reading: Reading::Packed,
             right_step: None,
+            lanes: None,
             staged: problem.staged.clone(),
             staged_out: None,
             out: problem.out,
@@ -135,10 +144,17 @@ impl Product {
     }
 
     /// The same with the broadcast operand read from boxes of its images, where it has such.
-    fn with_boxes(&self, problem: &Problem, by_operand: bool, tile: TileSize) -> Option<Product> {
+    fn with_boxes(&self, problem: &Problem, order: Order, tile: TileSize) -> Option<Product> {
         let (left, role) = if self.swapped { (&problem.b, Role::Col) } else { (&problem.a, Role::Row) };
-        let image = Image::of(problem, left, &order(problem, role, by_operand.then_some(left)), tile)?;
+        let image = Image::of(problem, left, &order.of(problem, role, left), tile)?;
         Some(Product { reading: Reading::Boxes(image), ..self.clone() })
+    }
+
+    /// The same computed for many batch indices at a time, where it is a depthwise convolution.
+    fn with_lanes(&self, problem: &Problem, order: Order, tile: TileSize) -> Option<Product> {
+        let (left, role) = if self.swapped { (&problem.b, Role::Col) } else { (&problem.a, Role::Row) };
+        let lanes = Lanes::of(self, problem, left, &order.of(problem, role, left), tile)?;
+        Some(Product { lanes: Some(lanes), ..self.clone() })
     }
 
     /// The same with the broadcast operand read where it lies, if it lies as packed rows do.
@@ -202,6 +218,9 @@ impl Product {
 
     /// Cycles for one batch index, roughly; the figures are of an AVX-512 machine and only their order matters.
     fn cost(&self, tile: TileSize) -> f64 {
+        if let Some(lanes) = &self.lanes {
+            return lanes.cost(self, tile);
+        }
         let (m, n, k) = (self.m as f64, self.n as f64, self.k as f64);
         let vectors = self.n.div_ceil(tile.lanes) as f64 / 2.0;
         // A short tile waits for the multiply-adds' latency.
@@ -241,12 +260,33 @@ impl Product {
     }
 }
 
-/// Outer loops may run in any order: as they lie in the result, or as they lie in the operand.
-fn order(problem: &Problem, role: Role, operand: Option<&Access>) -> Vec<usize> {
-    let mut loops: Vec<usize> = loops_of(problem, role);
-    let stride = |i: usize| operand.map_or(problem.loops[i].out, |o| o.stride(i)).unsigned_abs();
-    loops.sort_by_key(|&i| std::cmp::Reverse(stride(i)));
-    loops
+/// Outer loops may run in any order.
+#[derive(Clone, Copy)]
+enum Order {
+    /// As they lie in the result.
+    Result,
+    /// As they lie in the operand.
+    Operand,
+    /// As they lie in the operand's boxes: those last that no window moves along.
+    ChannelsLast,
+}
+
+impl Order {
+    fn of(self, problem: &Problem, role: Role, operand: &Access) -> Vec<usize> {
+        let mut loops: Vec<usize> = loops_of(problem, role);
+        let sums = loops_of(problem, Role::Sum);
+        let windowed = |i: usize| {
+            let mut moved = operand.dims.iter().filter(|dim| dim.coefficients[i] != 0);
+            moved.any(|dim| sums.iter().any(|&sum| dim.coefficients[sum] != 0))
+        };
+        let key = |&i: &usize| match self {
+            Order::Result => (false, problem.loops[i].out.unsigned_abs()),
+            Order::Operand => (false, operand.stride(i).unsigned_abs()),
+            Order::ChannelsLast => (windowed(i), operand.stride(i).unsigned_abs()),
+        };
+        loops.sort_by_key(|i| std::cmp::Reverse(key(i)));
+        loops
+    }
 }
 
 pub(super) fn loops_of(problem: &Problem, role: Role) -> Vec<usize> {

@@ -53,7 +53,7 @@ pub enum Entry {
     Local(usize),
     /// The block's elements in memory.
     Memory(u16),
-    /// As `Memory`, or in this register where an operand lies in the same place.
+    /// As `Memory`, or in this register where an operand lies in the same place that is still to be read.
     Output {
         access: u16,
         register: usize,
@@ -80,7 +80,7 @@ pub enum Action {
         dst: u16,
         size: usize,
     },
-    /// With `direct` the value is there already, unless it shares its place with an operand.
+    /// With `direct` the elements lie densely and the value is there already, unless it shares its place with an operand.
     Store {
         access: u16,
         src: u16,
@@ -112,8 +112,8 @@ pub struct Code {
     pub sources: Vec<Source>,
     /// Bytes of a frame's memory.
     pub bytes: usize,
-    /// The accesses that operands read.
-    pub reads: Vec<u16>,
+    /// Outputs written at once, each with an operand that is read then or later.
+    pub late: Vec<(u16, u16)>,
 }
 
 /// `value` in the first bytes of a cell.
@@ -178,31 +178,14 @@ impl Code {
         cells
     }
 
-    /// Whether a store lies in the very place of an operand in this run.
+    /// Whether a store lies in the very place of an operand that is still to be read when its value is there.
     pub fn in_place(&self, space: &Space, bases: &[*mut u8], access: u16) -> bool {
         let at = |a: u16| {
             let access = &space.accesses[a as usize];
             bases[a as usize] as isize + access.offset * access.size as isize
         };
-        self.reads.iter().any(|&r| at(r) == at(access))
+        self.late.iter().any(|&(output, read)| output == access && at(read) == at(access))
     }
-}
-
-/// Programs with more actions than this compute for so long on a block that memory would lie idle: they ask for the
-/// next block before they begin.
-const PREFETCH_ACTIONS: usize = 4;
-
-/// Asks for memory that will be read soon. Any address is fine.
-#[inline]
-fn prefetch(from: *const u8, bytes: usize) {
-    #[cfg(target_arch = "x86_64")]
-    for line in (0..bytes).step_by(64) {
-        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
-        // SAFETY: every x86-64 processor has it, and it never faults.
-        unsafe { _mm_prefetch::<_MM_HINT_T1>(from.wrapping_add(line).cast()) };
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = (from, bytes);
 }
 
 /// One thread's state of a run.
@@ -274,16 +257,12 @@ impl<'a> Frame<'a> {
     /// The rectangles follow the policy that the code was made for and have at most `code.block` elements; no other
     /// thread evaluates the same elements.
     pub unsafe fn eval(&mut self, rects: &[Rect], n: usize) {
-        let ahead = self.code.actions.len() > PREFETCH_ACTIONS;
         for &(entry, access) in &self.moving {
             let from = &self.space.accesses[access as usize];
             let start = self.space.start(from, rects[0]);
             // SAFETY: the element is in bounds.
             let pointer = unsafe { self.bases[access as usize].offset(start * from.size as isize) };
             self.pointers[entry as usize] = pointer;
-            if ahead {
-                prefetch(pointer.wrapping_add(n * from.size), n * from.size);
-            }
         }
         // SAFETY: the caller's.
         unsafe { self.act(&self.code.actions, rects, n) };
@@ -292,7 +271,9 @@ impl<'a> Frame<'a> {
     /// # Safety
     /// As [`Frame::eval`].
     unsafe fn act(&self, actions: &[Action], rects: &[Rect], n: usize) {
-        let pointer = |i: u16| self.pointers[i as usize];
+        let table = self.pointers.as_ptr();
+        // SAFETY: actions name entries of the table.
+        let pointer = |i: u16| unsafe { *table.add(i as usize) };
         for action in actions {
             // SAFETY: pointers are registers of `code.block` elements or the block's elements in memory; pieces are in
             // bounds since accesses are.
@@ -308,10 +289,14 @@ impl<'a> Frame<'a> {
                             gather(from.size, pointer(dst).add(done * from.size), base, piece);
                         });
                     }
-                    Action::Store { access, src, direct } => {
-                        if direct && !self.in_place.contains(&access) {
-                            continue;
+                    Action::Store { access, src, direct: true } => {
+                        if self.in_place.contains(&access) {
+                            let to = self.access(access);
+                            let start = self.space.start(to, rects[0]) * to.size as isize;
+                            std::ptr::copy_nonoverlapping(pointer(src), self.base(access).offset(start), n * to.size);
                         }
+                    }
+                    Action::Store { access, src, direct: false } => {
                         let (to, base) = (self.access(access), self.base(access));
                         self.walk(to, rects, |piece, done| {
                             scatter(to.size, base, pointer(src).add(done * to.size), piece);

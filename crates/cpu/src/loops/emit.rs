@@ -11,7 +11,7 @@ use std::collections::HashMap;
 /// Bytes of registers that a block may use: most of a first-level cache of 32 KiB.
 const REGISTER_BYTES: usize = 24 << 10;
 /// Elements of a block: bounds, and the unit that block lengths are multiples of.
-const LARGEST_BLOCK: usize = 1024;
+const LARGEST_BLOCK: usize = 256;
 const SMALLEST_BLOCK: usize = 256;
 /// Block length of programs that use no registers.
 const COPY_BLOCK: usize = 4096;
@@ -80,7 +80,7 @@ impl Lowering<'_> {
         let mut registers = Registers::default();
         let mut table = Table::default();
         let mut smalls = 0;
-        let (mut hoisted, mut actions) = (Vec::new(), Vec::new());
+        let (mut hoisted, mut actions, mut late) = (Vec::new(), Vec::new(), Vec::new());
         for (at, &step) in self.steps.iter().enumerate() {
             let written = self.writes(step);
             if let Some(value) = written {
@@ -90,7 +90,10 @@ impl Lowering<'_> {
                 } else {
                     let register = registers.take(self.dtypes[value].size());
                     match self.direct_store(step, value) {
-                        Some(access) => Place::Output(access, register),
+                        Some(access) => {
+                            late.extend(self.read_from(at, &reduced).into_iter().map(|read| (access, read)));
+                            Place::Output(access, register)
+                        }
                         None => Place::Register(register),
                     }
                 };
@@ -120,7 +123,23 @@ impl Lowering<'_> {
                 None => Source::Entry(table.entry(places[self.spread_of(v)])),
             })
             .collect();
-        Ok(self.finish(&table, &registers, smalls, (hoisted, actions, sources)))
+        let mut code = self.finish(&table, &registers, smalls, (hoisted, actions, sources));
+        code.late = late;
+        Ok(code)
+    }
+
+    /// The operands that lie in memory and are read by step `at`, by later ones or by reductions.
+    fn read_from(&self, at: usize, reduced: &[usize]) -> Vec<u16> {
+        let read_by = |&step: &Step| {
+            let gathers = matches!(step, Step::Gather(_));
+            self.reads(step).into_iter().filter(move |&v| gathers || !self.gathered.get(v).is_some_and(|&g| g))
+        };
+        self.steps[at..]
+            .iter()
+            .flat_map(read_by)
+            .chain(reduced.iter().copied())
+            .filter_map(|v| self.operand(v))
+            .collect()
     }
 
     fn spread_of(&self, value: usize) -> usize {
@@ -255,7 +274,7 @@ impl Lowering<'_> {
                 Place::Nowhere => unreachable!("every value read has been written"),
             })
             .collect();
-        let reads = self.task.operand_access.iter().flatten().copied().collect();
-        Code { block, cells: self.cells, inits: self.inits, entries, hoisted, actions, sources, bytes: end, reads }
+        let late = Vec::new();
+        Code { block, cells: self.cells, inits: self.inits, entries, hoisted, actions, sources, bytes: end, late }
     }
 }

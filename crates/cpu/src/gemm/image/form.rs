@@ -55,12 +55,38 @@ impl Image {
     /// form of a convolution's, or gains nothing from it.
     pub fn of(problem: &Problem, access: &Access, outer: &[usize], tile: TileSize) -> Option<Image> {
         let form = Form::of(problem, access, outer)?;
+        let channels = Moves::along(form.channels.as_ref(), problem);
+        // Pixels a multiple of 512 bytes apart would share few sets of the cache.
+        let pixel = if (channels.0 * tile.element).is_multiple_of(512) { channels.0 + 16 } else { channels.0 };
+        let image = Image::new(problem, &form, channels, pixel, tile)?;
+        // The kernels step by one along channels.
+        (image.taps.innermost().stride == 1).then_some(image)
+    }
+
+    /// As [`Image::of`], for an operand whose channels are not summed but are indices of the batch, `stride` elements
+    /// apart: `count` of them in a box.
+    pub fn of_lanes(
+        problem: &Problem,
+        access: &Access,
+        outer: &[usize],
+        tile: TileSize,
+        (count, stride): (usize, isize),
+    ) -> Option<Image> {
+        let form = Form::of(problem, access, outer)?;
+        let image = Image::new(problem, &form, (count, stride), count, tile)?;
+        form.channels.is_none().then_some(image)
+    }
+
+    fn new(
+        problem: &Problem,
+        form: &Form<'_>,
+        (channels, channel_stride): (usize, isize),
+        pixel: usize,
+        tile: TileSize,
+    ) -> Option<Image> {
         let width = form.width.spatial(problem);
         let height = form.height.map_or(Spatial::NONE, |height| height.spatial(problem));
         let (images, image_stride) = Moves::along(form.images.as_ref(), problem);
-        let (channels, channel_stride) = Moves::along(form.channels.as_ref(), problem);
-        // Pixels a multiple of 512 bytes apart would share few sets of the cache.
-        let pixel = if (channels * tile.element).is_multiple_of(512) { channels + 16 } else { channels };
         let line = (width.reach(0, width.positions).1 * pixel).next_multiple_of(16);
         let taps = Axes::new(form.taps.iter().map(|&index| {
             let is = |moves: Option<Moves<'_>>| moves.is_some_and(|moves| moves.tap == Some(index));
@@ -71,8 +97,8 @@ impl Image {
             };
             Axis { size: problem.loops[index].size, stride, coords: [0; MAX_CHECKS] }
         }));
-        // The kernels step by one along channels, and not backwards along positions.
-        if taps.innermost().stride != 1 || width.at.0 < 0 || (width.at.0 == 0 && width.positions > 1) {
+        // The kernels don't step backwards along positions.
+        if width.at.0 < 0 || (width.at.0 == 0 && width.positions > 1) {
             return None;
         }
         let spatial = form.height.iter().chain([&form.width]);
@@ -134,6 +160,11 @@ impl<'a> Form<'a> {
         let (positions, taps) = if positions_are_rows { (rows, terms) } else { (terms, rows) };
         // Rows before columns, as the product's loops have them.
         let rank = |list: &[usize], i: Option<usize>| i.and_then(|i| list.iter().position(|&l| l == i));
+        // A window of one row: images and rows only move with positions, the outer of them counts images.
+        if spatial.len() == 1 && plain.iter().filter(|m| m.position.is_some()).count() == 2 {
+            let inner = (0..plain.len()).max_by_key(|&i| rank(&positions, plain[i].position));
+            spatial.extend(inner.map(|i| plain.remove(i)));
+        }
         spatial.sort_by_key(|m| (rank(&positions, m.position), rank(&taps, m.tap)));
         let (height, width) = match spatial[..] {
             [width] => (None, width),

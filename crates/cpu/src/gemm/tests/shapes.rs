@@ -259,6 +259,38 @@ fn convolution_backward_to_the_weights() {
     convolutions()[3].backward_weights().check::<f64>(&mut random);
 }
 
+fn depthwise() -> Vec<Conv> {
+    let base = Conv { groups: 6, input: 1, output: 1, ..convolutions()[0] };
+    vec![
+        base,
+        Conv { groups: 37, ..base },
+        Conv { groups: 16, stride: 2, ..base },
+        Conv { groups: 35, stride: 3, padding: 2, kernel: [4, 2], ..base },
+        Conv { groups: 18, dilation: 2, padding: 3, ..base },
+        // Long sums towards the weight, cut into chunks.
+        Conv { groups: 20, batch: 9, size: [16, 17], ..base },
+        Conv { groups: 20, kernel: [1, 5], padding: 0, ..base },
+    ]
+}
+
+#[test]
+fn depthwise_convolutions_run_along_the_groups() {
+    let mut random = Random(15);
+    for conv in depthwise() {
+        for case in [conv.forward(), conv.backward_data(), conv.backward_weights()] {
+            case.check::<f32>(&mut random);
+        }
+        for case in [conv.forward(), conv.backward_weights()] {
+            assert!(ways_for_images(&case).iter().any(|way| way.lanes.is_some()), "{conv:?}");
+        }
+    }
+    depthwise()[1].forward().check::<f64>(&mut random);
+    let [grouped, few] = [Conv { groups: 6, ..convolutions()[0] }, Conv { groups: 2, ..depthwise()[0] }];
+    for conv in [grouped, few] {
+        assert!(ways_for_images(&conv.forward()).iter().all(|way| way.lanes.is_none()));
+    }
+}
+
 /// All ways of running a case whose images lie channels-last.
 fn ways_for_images(case: &Case) -> Vec<Product> {
     let [a, b] = [&case.a, &case.b].map(|shape| match shape[..] {
@@ -309,11 +341,13 @@ fn operands_and_results_whose_neighbours_lie_apart_are_copied_first() {
 fn random_convolutions() {
     let mut random = Random(14);
     for _ in 0..60 {
+        let depthwise = random.below(3) == 0;
+        let channels = |random: &mut Random, most: usize| if depthwise { 1 } else { 1 + random.below(most) };
         let conv = Conv {
             batch: 1 + random.below(3),
-            groups: 1 + random.below(2),
-            input: 1 + random.below(9),
-            output: 1 + random.below(20),
+            groups: 1 + random.below(if depthwise { 40 } else { 2 }),
+            input: channels(&mut random, 9),
+            output: channels(&mut random, 20),
             size: [1 + random.below(14), 1 + random.below(40)],
             kernel: [1 + random.below(4), 1 + random.below(4)],
             stride: 1 + random.below(3),

@@ -100,6 +100,7 @@ fn measure_compiled(name: &str, compiled: &CompiledContraction, (a, b): (&[f32],
             format!(
                 "{}{}m {} n {} k {} {}/{}",
                 match p.reading {
+                    _ if p.lanes.is_some() => "lanes ",
                     Reading::Packed => "",
                     Reading::InPlace(_) => "in place ",
                     Reading::Boxes(_) => "boxes ",
@@ -149,12 +150,14 @@ fn gemm_speed() {
     }
     measure("64 × 64×64×64", &matmul(64, 64, 64, 64, false), peak);
     measure("1024 × 8×8×8", &matmul(1024, 8, 8, 8, false), peak);
-    for (c, s, batch) in [(16, 28, 64), (64, 56, 4), (128, 28, 4), (256, 14, 8), (512, 7, 8)] {
+    let channels =
+        [(16, 28, 64, 1), (64, 56, 4, 1), (128, 28, 4, 1), (256, 14, 8, 1), (512, 7, 8, 1), (144, 28, 16, 144)];
+    for (c, s, batch, groups) in channels {
         let conv = Conv {
             batch,
-            groups: 1,
-            input: c,
-            output: c,
+            groups,
+            input: c / groups,
+            output: c / groups,
             size: [s, s],
             kernel: [3, 3],
             stride: 1,
@@ -164,13 +167,14 @@ fn gemm_speed() {
         for (what, case) in
             [("forward", conv.forward()), ("data", conv.backward_data()), ("weights", conv.backward_weights())]
         {
+            let what = if groups == 1 { what.to_owned() } else { format!("depthwise {what}") };
             measure(&format!("{c}×{s}² NCHW {what}"), &case, peak);
             // Images channels-last, and so their gradients.
             let last = |shape: &[usize]| {
                 let [n, g, c, h, w] = [0, 1, 2, 3, 4].map(|i| shape[i]);
                 Layout::contiguous(Shape::from([n, h, w, g, c])).permute(&[0, 3, 4, 1, 2])
             };
-            let image_b = what == "weights";
+            let image_b = what.ends_with("weights");
             let b = if image_b { last(&case.b) } else { Layout::contiguous(Shape::new(&case.b)) };
             let mut case = case;
             if !image_b {
@@ -207,6 +211,4 @@ fn gemm_speed() {
     measure("3×3/2 forward", &strided.forward(), peak);
     measure("3×3/2 data", &strided.backward_data(), peak);
     measure("3×3/2 weights", &strided.backward_weights(), peak);
-    let depthwise = Conv { groups: 64, input: 1, output: 1, stride: 1, ..strided };
-    measure("depthwise 64×56²", &depthwise.forward(), peak);
 }

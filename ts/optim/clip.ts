@@ -60,7 +60,6 @@ export function clipGradNorm(
     )
     const factor = minimum(div(distinct(max), add(norm, 1e-6)), 1)
     for (const [p, g] of all) p.grad = mul(g, factor)
-    for (const [, g] of all) g.dispose()
     return norm
   })
 }
@@ -71,7 +70,6 @@ export function clipGradValue(parameters: Iterable<Parameter> | AnyModule, max: 
   internally(() => {
     for (const [p, g] of withGradient(parameters, 'clipGradValue')) {
       p.grad = clamp(g, { min: -max, max: max })
-      g.dispose()
     }
   })
 }

@@ -5,6 +5,7 @@ import { ArgumentError, refuse, ShapeError } from '../native/errors.ts'
 import { isTensor } from '../native/record.ts'
 import { allocate } from '../native/types.ts'
 import { leaf } from '../tensor/create.ts'
+import { scope } from '../tensor/scopes.ts'
 import { sameShape } from '../tensor/structure.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { Variable } from '../tensor/variable.ts'
@@ -68,12 +69,16 @@ class Step extends Promise<void> {
   }
 }
 
-/** Runs `work` without gradients and as the library's own: its small values are not made to exist. */
+/**
+ * Runs `work` without gradients and as the library's own: its small values are not made to exist, and what it doesn't
+ * return is disposed of. Left to the collector, the values that parameters were given would be held beside them, and no
+ * step could write its parameters in place.
+ */
 export function internally<T>(work: () => T): T {
   const before = native.setGradEnabled(false)
   native.enterInternal()
   try {
-    return work()
+    return scope(work)
   } finally {
     native.exitInternal()
     native.setGradEnabled(before)
@@ -175,8 +180,6 @@ export abstract class Optimizer<Options extends OptimizerOptions> {
         const up = group.maximize === true ? neg(gradient) : gradient
         this._update(parameter, divisor === null ? up : div(up, divisor), group, state)
       }
-      // These objects are ours: left to the collector they would hold the gradients of many steps.
-      for (const [, gradient] of work) gradient.dispose()
     })
     return Step.begin()
   }

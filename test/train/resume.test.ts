@@ -104,7 +104,7 @@ describe('resuming', () => {
 
   test('a run goes on from the middle of an epoch', async () => {
     const whole = setUp(2)
-    await fit(whole.model, whole.loader, whole.options)
+    const history = await fit(whole.model, whole.loader, whole.options)
     const expected = bits(whole)
     for (const stop of [1, 3, 4, 8]) {
       const checkpoint = { dir: join(dir, `middle-${stop}`), resume: true, everySteps: 1 }
@@ -114,9 +114,20 @@ describe('resuming', () => {
         if (event.type === 'checkpoint' && event.kind === 'last' && ++saved === stop) break
       }
       const second = setUp(98, { checkpoint })
-      await fit(second.model, second.loader, second.options)
+      const rest = await fit(second.model, second.loader, second.options)
       expect(bits(second)).toEqual(expected)
+      expect(withoutSeconds(rest)).toEqual(withoutSeconds(history))
     }
+  })
+
+  test('in the middle of an epoch a metric that was not counting is refused', async () => {
+    const checkpoint = { dir: join(dir, 'counting'), resume: true, everySteps: 2 }
+    const { model, loader, options } = setUp(6, { checkpoint })
+    for await (const event of train(model, loader, options)) if (event.type === 'checkpoint') break
+    const next = setUp(6, { checkpoint, metrics: { top1: new Accuracy() } })
+    await expect(fit(next.model, next.loader, next.options)).rejects.toThrow(
+      /was written in the middle of an epoch without the metric top1/,
+    )
   })
 
   test('a finished run is not trained again; early stopping still has its best weights', async () => {

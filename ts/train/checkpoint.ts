@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { LoaderState } from '../data/loader.ts'
 import { loadTensors, saveTensors } from '../formats/tensors.ts'
+import type { Metric } from '../metrics/index.ts'
 import { native } from '../native/addon.ts'
 import { DataError, FormatError, refuse } from '../native/errors.ts'
 import { isTensor } from '../native/record.ts'
@@ -31,6 +32,8 @@ interface Stored {
   version: number
   progress: Progress
   loader: LoaderState | null
+  /** Names of those that count an epoch in progress. */
+  metrics?: string[]
   random: number[]
   schedule: object | null
   optimizer: { state: Record<string, Record<string, number>>; groups: OptimizerState['groups'] }
@@ -111,7 +114,11 @@ export class Checkpoint {
     this.#options = options
   }
 
-  /** Writes the run as it is. The file holds the model under `model.`, averages under `ema.`. */
+  #metrics(): [name: string, metric: Metric][] {
+    return Object.entries(this.#options.metrics ?? {})
+  }
+
+  /** Writes the run as it is. The file holds the model under `model.`, averages under `ema.`, counts under `metrics.`. */
   async save(file: string, progress: Progress): Promise<void> {
     const { optimizer, schedule, ema } = this.#options
     const { state, groups } = optimizer.stateDict()
@@ -124,10 +131,12 @@ export class Checkpoint {
         else scalars[i][name] = value as number
       }
     }
+    const counted = progress.step > 0 ? this.#metrics() : []
     const stored: Stored = {
       version: VERSION,
       progress,
       loader: this.#loader.stateDict?.() ?? null,
+      metrics: counted.map(([name]) => name),
       random: native.randomState(),
       schedule: schedule?.stateDict() ?? null,
       optimizer: { state: scalars, groups },
@@ -136,6 +145,7 @@ export class Checkpoint {
       ...prefixed('model', this.#model.stateDict()),
       ...prefixed('optimizer', Object.fromEntries(moments)),
       ...(ema ? prefixed('ema', ema.stateDict()) : []),
+      ...counted.flatMap(([name, metric]) => prefixed(`metrics.${name}`, metric.stateDict?.() ?? {})),
     ])
     await saveTensors('train', { path: file, format: 'safetensors' }, tensors, { [KEY]: toJson(stored) })
   }
@@ -152,6 +162,18 @@ export class Checkpoint {
         argument: 'schedule',
         expected: stored.schedule ? 'a schedule' : 'no schedule',
       })
+    }
+    for (const [name, metric] of stored.progress.step > 0 ? this.#metrics() : []) {
+      if (!stored.metrics?.includes(name)) {
+        throw new DataError(`train: ${file} was written in the middle of an epoch without the metric ${name}`, {
+          op: 'train',
+          argument: 'metrics',
+          expected: stored.metrics?.join(', ') || 'no metrics',
+          received: name,
+        })
+      }
+      metric.reset()
+      metric.loadStateDict?.(within(`metrics.${name}`, tensors))
     }
     this.#model.loadStateDict(within('model', tensors))
     const state: OptimizerState['state'] = {}

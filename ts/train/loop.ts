@@ -67,7 +67,7 @@ class Run {
     const { optimizer, schedule, scheduleEvery = 'step', epochs, checkpoint } = this.#options
     const { epoch } = this.#progress
     const metrics = Object.entries(this.#options.metrics ?? {})
-    for (const [, metric] of metrics) metric.reset()
+    if (this.#progress.step === 0) for (const [, metric] of metrics) metric.reset()
     this.#model.train()
     yield* this.#batches(steps)
     const { lossSum, items, seconds } = this.#progress

@@ -33,6 +33,7 @@ export const cifar10Classes: readonly string[] = [
   'truck',
 ]
 
+/** Where {@link cifar10} takes its files from. */
 export interface CifarOptions {
   /** A folder with the binary version's files, in place of FOVEA_DATA, the cache and the download. */
   dir?: string | undefined

@@ -7,7 +7,9 @@ import type { Tensor } from '../tensor/tensor.ts'
 
 /** Items by index. */
 export interface Dataset<T> {
+  /** How many items there are. */
   readonly length: number
+  /** The item at `index`, from 0 to below `length`. */
   get(index: number): T | Promise<T>
 }
 
@@ -68,6 +70,7 @@ export class TensorDataset<T extends readonly Tensor[] = Tensor[]> implements Ba
     this.#columns = all
   }
 
+  /** The item at `index`: one tensor of each column. */
   get(index: number): T {
     return this.#gather([index], false)
   }

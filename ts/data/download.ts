@@ -57,6 +57,7 @@ export function settle(temporary: string, folder: string): void {
   }
 }
 
+/** What {@link download} checks. */
 export interface DownloadOptions {
   checksum: Checksum
   /** More bytes than this are refused. Default 4 GiB. */

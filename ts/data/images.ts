@@ -86,10 +86,12 @@ export class ImageDataset implements BatchedDataset<[image: Tensor, label: numbe
     this.#options = options
   }
 
+  /** How many pictures there are. */
   get length(): number {
     return this.files.length
   }
 
+  /** One picture as f32 [C, H, W] and the number of its class. */
   async get(index: number): Promise<[image: Tensor, label: number]> {
     const { data, shape } = await this.#decode([index])
     return [leaf(data, 0, shape, {}), this.labels[index]!]
@@ -132,6 +134,7 @@ export class ImageDataset implements BatchedDataset<[image: Tensor, label: numbe
   }
 }
 
+/** How {@link imageFolder} reads and splits a folder. */
 export interface ImageFolderOptions extends ImageOptions {
   /** The share of each class that goes to `test`, from 0 (the default) to below 1. */
   split?: number
@@ -144,6 +147,7 @@ export interface ImageFolderOptions extends ImageOptions {
   onCorrupt?: 'skip' | 'throw'
 }
 
+/** What {@link imageFolder} found. */
 export interface ImageFolder {
   train: ImageDataset
   /** The share that `split` asks for, in each class the nearest whole number of files. */

@@ -19,6 +19,7 @@ interface CommonOptions {
   bias?: boolean
 }
 
+/** Options of {@link Conv2d}. */
 export interface Conv2dOptions extends CommonOptions {
   /** Step of the window. Default 1. */
   stride?: Pair
@@ -83,6 +84,7 @@ export class Conv2d extends Module {
   }
 }
 
+/** Options of {@link Conv1d}. */
 export interface Conv1dOptions extends CommonOptions {
   /** Step of the window. Default 1. */
   stride?: number
@@ -126,6 +128,7 @@ export class Conv1d extends Module {
   }
 }
 
+/** Options of {@link ConvTranspose2d}. */
 export interface ConvTranspose2dOptions extends CommonOptions {
   /** How far the image's elements are set apart. Default 1. */
   stride?: Pair
@@ -168,6 +171,7 @@ export class ConvTranspose2d extends Module {
   }
 }
 
+/** Options of {@link ConvTranspose1d}. */
 export interface ConvTranspose1dOptions extends CommonOptions {
   /** How far the sequence's elements are set apart. Default 1. */
   stride?: number

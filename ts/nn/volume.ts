@@ -8,6 +8,7 @@ import { Module } from './module.ts'
 import { type Parameter, unset } from './parameter.ts'
 import type { AvgPoolOptions, PoolOptions } from './pooling.ts'
 
+/** Options of {@link Conv3d}. */
 export interface Conv3dOptions {
   /** Step of the window. Default 1. */
   stride?: Triple

@@ -21,6 +21,7 @@ export function normalize(x: Tensor, options: { dim?: number; eps?: number } = {
   return ops.div(x, ops.sqrt(ops.clampMin(ops.sum(ops.square(x), { dim, keepDim: true }), eps * eps)))
 }
 
+/** Options of {@link pairwiseDistance}. */
 export interface DistanceOptions {
   /** Order of the norm. Default 2. */
   p?: number | undefined
@@ -41,6 +42,7 @@ export function pairwiseDistance(a: Tensor, b: Tensor, options: DistanceOptions 
   return ops.pow(ops.sum(ops.pow(ops.abs(d), p), along), 1 / p)
 }
 
+/** Options of losses with a margin. */
 export interface MarginOptions extends LossOptions {
   margin?: number | undefined
 }
@@ -59,6 +61,7 @@ export function cosineEmbeddingLoss(a: Tensor, b: Tensor, target: Tensor, option
   return reduce(ops.where(ops.eq(target, 1), ops.sub(1, cosine), apart), reduction, 'cosineEmbeddingLoss')
 }
 
+/** Options of {@link tripletMarginLoss}. */
 export interface TripletOptions extends LossOptions {
   /** How much farther negatives must be. Default 1. */
   margin?: number | undefined

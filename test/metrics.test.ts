@@ -4,7 +4,16 @@ import { ArgumentError, F, randn, tensor, withSeed, type Tensor } from 'fovea'
 import { Accuracy, MeanLoss, type Metric } from 'fovea/train'
 
 const batches = withSeed(3, () =>
-  [4, 6, 5].map((n) => [randn([n, 3]), tensor(Array.from({ length: n }, (_, i) => i % 3), { dtype: "i32" })] as [Tensor, Tensor]),
+  [4, 6, 5].map(
+    (n) =>
+      [
+        randn([n, 3]),
+        tensor(
+          Array.from({ length: n }, (_, i) => i % 3),
+          { dtype: 'i32' },
+        ),
+      ] as [Tensor, Tensor],
+  ),
 )
 const makers: Record<string, () => Metric> = {
   Accuracy: () => new Accuracy(),

@@ -215,10 +215,14 @@ fn evaluate(e: &mut Environment, a: &[napi_value]) -> Result<napi_value> {
         e.promises.settled(e.js, outcome(&cells))?
     } else {
         let (promise, settle) = e.promises.make(e.js)?;
+        let steps = e.steps.clone();
         engine().submit(
             jobs,
             Box::new(move |result| {
                 let outcome = outcome(&cells).and(result);
+                if let Err(error) = &outcome {
+                    steps.heard(error);
+                }
                 // Whoever waits may dispose of the values at once: nothing here holds them then.
                 drop(cells);
                 settle(outcome);
@@ -234,9 +238,9 @@ fn evaluate_sync(e: &mut Environment, a: &[napi_value]) -> Result<napi_value> {
     e.raise_failure()?;
     let (cells, jobs) = prepare(e, a[0])?;
     if !jobs.is_empty() || !cells.iter().all(|c| c.is_ready()) {
-        engine().run_now(jobs)?;
+        engine().run_now(jobs).inspect_err(|error| e.steps.heard(error))?;
     }
-    outcome(&cells)?;
+    outcome(&cells).inspect_err(|error| e.steps.heard(error))?;
     e.housekeeping()?;
     e.js.undefined()
 }

@@ -98,7 +98,7 @@ function storedIn(op: string, file: string, metadata: Readonly<Record<string, st
  */
 export async function loadHistory(file: string): Promise<History> {
   if (typeof file !== 'string' || file === '') refuse('loadHistory', 'file', 'a path', file)
-  const { metadata } = loadTensors(resolve(file), 'safetensors')
+  const { metadata } = await loadTensors(resolve(file), 'safetensors')
   const { epochs, best } = storedIn('loadHistory', file, metadata).progress
   return { epochs, best, stopped: 'epochs' }
 }
@@ -151,9 +151,9 @@ export class Checkpoint {
   }
 
   /** Takes over what {@link save} wrote; null where there is no file. */
-  load(file: string): Progress | null {
+  async load(file: string): Promise<Progress | null> {
     if (!existsSync(file)) return null
-    const { tensors, metadata } = loadTensors(file, 'safetensors')
+    const { tensors, metadata } = await loadTensors(file, 'safetensors')
     const stored = storedIn('train', file, metadata)
     const { optimizer, schedule, ema } = this.#options
     if ((stored.schedule === null) !== (schedule === undefined)) {
@@ -200,8 +200,8 @@ function restoreGroups(optimizer: Optimizes, groups: OptimizerState['groups']): 
 }
 
 /** The weights that an epoch was judged by: the model's with its averages in place; null where there is no file. */
-export function judgedWeights(file: string): Record<string, Tensor> | null {
+export async function judgedWeights(file: string): Promise<Record<string, Tensor> | null> {
   if (!existsSync(file)) return null
-  const { tensors } = loadTensors(file, 'safetensors')
+  const { tensors } = await loadTensors(file, 'safetensors')
   return { ...within('model', tensors), ...within('ema', tensors) }
 }

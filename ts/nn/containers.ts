@@ -54,6 +54,16 @@ export class Sequential extends Module {
     })
   }
 
+  /** Puts a module in the place of the one that {@link get} gives. */
+  set(which: string | number, module: Module): this {
+    if (!isModule(module)) refuse('Sequential', 'module', 'a Module', module)
+    const before = this.get(which)
+    for (const [name, part] of this.#parts) {
+      if (part === before && (typeof which === 'number' || name === which)) this.#parts.set(name, module)
+    }
+    return this
+  }
+
   /** The modules in order. */
   [Symbol.iterator](): IterableIterator<Module> {
     return this.#parts.values()

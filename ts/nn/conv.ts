@@ -48,8 +48,8 @@ function checkMode<M>(op: string, mode: M): M {
 
 /** Cross-correlation of images [N, in, H, W] with learned windows: [N, out, H', W']. */
 export class Conv2d extends Module {
-  readonly weight: Parameter // [out, in / groups, KH, KW]
-  readonly bias: Parameter | null // [out]
+  weight: Parameter // [out, in / groups, KH, KW]
+  bias: Parameter | null // [out]
   readonly stride: Pair
   readonly padding: Pair | 'same'
   readonly paddingMode: PaddingMode
@@ -98,8 +98,8 @@ export interface Conv1dOptions extends CommonOptions {
 
 /** Cross-correlation of sequences [N, in, L] with learned windows: [N, out, L']. */
 export class Conv1d extends Module {
-  readonly weight: Parameter // [out, in / groups, K]
-  readonly bias: Parameter | null // [out]
+  weight: Parameter // [out, in / groups, K]
+  bias: Parameter | null // [out]
   readonly stride: number
   readonly padding: number | 'same'
   readonly paddingMode: PaddingMode
@@ -142,8 +142,8 @@ export interface ConvTranspose2dOptions extends CommonOptions {
 
 /** The transpose of a convolution: images [N, in, H, W] to larger ones [N, out, H', W']. */
 export class ConvTranspose2d extends Module {
-  readonly weight: Parameter // [in, out / groups, KH, KW]
-  readonly bias: Parameter | null // [out]
+  weight: Parameter // [in, out / groups, KH, KW]
+  bias: Parameter | null // [out]
   readonly stride: Pair
   readonly padding: Pair
   readonly outputPadding: Pair
@@ -185,8 +185,8 @@ export interface ConvTranspose1dOptions extends CommonOptions {
 
 /** The transpose of a convolution: sequences [N, in, L] to longer ones [N, out, L']. */
 export class ConvTranspose1d extends Module {
-  readonly weight: Parameter // [in, out / groups, K]
-  readonly bias: Parameter | null // [out]
+  weight: Parameter // [in, out / groups, K]
+  bias: Parameter | null // [out]
   readonly stride: number
   readonly padding: number
   readonly outputPadding: number

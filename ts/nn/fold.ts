@@ -44,7 +44,7 @@ function fold(layer: Layer, norm: Norm): void {
     layer.weight.assign(mul(layer.weight, rows))
     const value: Tensor = bias ? add(shift, bias) : shift
     if (layer.bias) layer.bias.assign(value)
-    else (layer as { bias: Parameter | null }).bias = new Parameter(value)
+    else layer.bias = new Parameter(value)
   })
 }
 

@@ -22,6 +22,7 @@ export {
   tanhshrink,
 } from '../tensor/activations.ts'
 export { flatten, movedim, narrow, squeeze, stack, transpose, unsqueeze } from '../tensor/compose.ts'
+export { einsum } from '../tensor/einsum.ts'
 export { interpolate, type InterpolateOptions } from '../tensor/interpolate.ts'
 export { diag, diagonal, oneHot, trace, tril, triu } from '../tensor/matrices.ts'
 export {

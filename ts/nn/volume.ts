@@ -24,8 +24,8 @@ export interface Conv3dOptions {
 
 /** Cross-correlation of volumes [N, in, D, H, W] with learned windows: [N, out, D', H', W']. */
 export class Conv3d extends Module {
-  readonly weight: Parameter // [out, in / groups, KD, KH, KW]
-  readonly bias: Parameter | null // [out]
+  weight: Parameter // [out, in / groups, KD, KH, KW]
+  bias: Parameter | null // [out]
   readonly stride: Triple
   readonly padding: Triple
   readonly dilation: Triple

@@ -1,7 +1,10 @@
 /** Losses that pull vectors together and push them apart. */
 import * as ops from '../../generated/ops.ts'
 import { refuse } from '../../native/errors.ts'
-import type { TensorLike } from '../../native/write.ts'
+import { isTensor } from '../../native/record.ts'
+import { checkOptions, type TensorLike } from '../../native/write.ts'
+import { unsqueeze } from '../../tensor/compose.ts'
+import { norm } from '../../tensor/reductions.ts'
 import type { Tensor } from '../../tensor/tensor.ts'
 import { fit, type LossOptions, reduce } from './reduction.ts'
 
@@ -40,6 +43,18 @@ export function pairwiseDistance(a: Tensor, b: Tensor, options: DistanceOptions 
   if (p === 1) return ops.sum(ops.abs(d), along)
   if (p === Infinity) return ops.max(ops.abs(d), along)
   return ops.pow(ops.sum(ops.pow(ops.abs(d), p), along), 1 / p)
+}
+
+/**
+ * Distances of every row of `a` [..., N, D] from every row of `b` [..., M, D] as [..., N, M]: (Σ |aᵢ - bⱼ|ᵖ)^(1/p), with p
+ * 2 unless given. The gradient where a distance is 0 is 0.
+ */
+export function cdist(a: Tensor, b: Tensor, options: { p?: number } = {}): Tensor {
+  checkOptions(options, 'cdist', ['p'])
+  for (const [name, x] of Object.entries({ a, b })) {
+    if (!isTensor(x) || x.rank < 2) refuse('cdist', name, 'a Tensor of rank 2 or more', x)
+  }
+  return norm(ops.sub(unsqueeze(a, -2), unsqueeze(b, -3)), { p: options.p ?? 2, dim: -1 })
 }
 
 /** Options of losses with a margin. */

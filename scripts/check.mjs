@@ -18,6 +18,11 @@ export const steps = [
   { title: 'Lint of TypeScript (oxlint)', command: installed('oxlint'), args: ['--deny-warnings'] },
   { title: 'Types (tsc)', command: installed('tsc'), args: ['--noEmit'] },
   {
+    title: 'API pages: everything exported is documented (typedoc)',
+    command: installed('typedoc'),
+    args: ['--emit', 'none', '--skipErrorChecking', '--logLevel', 'Warn'],
+  },
+  {
     title: 'Lint of Rust (clippy)',
     command: 'cargo',
     args: ['clippy', '--release', '--workspace', '--all-targets', '--quiet', '--', '-D', 'warnings'],

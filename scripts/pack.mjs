@@ -11,10 +11,15 @@ import { chmodSync, copyFileSync, cpSync, mkdirSync, readFileSync, rmSync, write
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
+import { notices, standardLibraryNotices } from './notices.mjs'
 import { installed, root, run, script, startedDirectly, Stop } from './process.mjs'
 import { setup } from './setup.mjs'
 
 const LICENSES = ['LICENSE-MIT', 'LICENSE-APACHE']
+
+/** Licences of what the addon contains: its crates, and the standard library's own file. */
+const NOTICES = 'NOTICES.txt'
+const RUST_NOTICES = 'NOTICES-rust.html'
 
 /** What of package.json is for the package's users. */
 const PUBLISHED = ['name', 'version', 'description', 'license', 'type', 'engines', 'bin', 'files', 'exports']
@@ -68,7 +73,7 @@ export function platformManifest(source, name, platform) {
     cpu: [cpu],
     ...(libc ? { libc: [libc === 'gnu' ? 'glibc' : libc] } : {}),
     main: 'fovea.node',
-    files: ['fovea.node', ...LICENSES],
+    files: ['fovea.node', ...LICENSES, NOTICES, RUST_NOTICES],
   }
 }
 
@@ -125,6 +130,9 @@ export async function pack({ to, dist, platforms }) {
   start(own, platformManifest(source, platformPackage(platform), platform))
   copyFileSync(join(root, 'native', 'fovea.node'), join(own, 'fovea.node'))
   strip(join(own, 'fovea.node'))
+  writeFileSync(join(own, NOTICES), notices())
+  const standard = standardLibraryNotices()
+  if (standard) copyFileSync(standard, join(own, RUST_NOTICES))
 
   const main = join(to, 'fovea')
   start(main, mainManifest(source, (platforms ?? [platform]).map(platformPackage)))

@@ -3,9 +3,10 @@
 use crate::engine::engine;
 use crate::handles::Handles;
 use crate::js::Js;
+use crate::prepared::{self, Prepared};
 use crate::promise::Promises;
 use crate::steps::Steps;
-use crate::{dispatch, files, functions, gradients, values};
+use crate::{dispatch, files, functions, gradients, pictures, rows, values};
 use fovea_core::device::Runtime;
 use fovea_core::graph::{Graph, Job, PENDING_LIMIT, Val, VariableId};
 use fovea_core::op::{DynOp, OpDef};
@@ -76,6 +77,7 @@ pub struct Environment {
     pub scratch: *mut f64,
     scratch_ref: napi_ref,
     pub promises: Promises,
+    pub prepared: Prepared,
     pub steps: Arc<Steps>,
     pub error: Option<Error>,
     pub module_names: FxHashMap<String, u32>,
@@ -119,6 +121,7 @@ impl Environment {
             scratch: scratch.cast(),
             scratch_ref,
             promises: Promises::open(js)?,
+            prepared: Prepared::default(),
             steps: Arc::new(Steps::default()),
             error: None,
             module_names: FxHashMap::default(),
@@ -134,9 +137,16 @@ impl Environment {
         js.set(exports, "scratch", array)?;
         // SAFETY: just made; nothing else holds it during this call.
         let this = unsafe { &mut *environment };
-        let lists =
-            [functions::FUNCTIONS, values::FUNCTIONS, gradients::FUNCTIONS, files::FUNCTIONS].into_iter().flatten();
-        for &(name, call) in lists {
+        let lists = [
+            functions::FUNCTIONS,
+            values::FUNCTIONS,
+            gradients::FUNCTIONS,
+            files::FUNCTIONS,
+            pictures::FUNCTIONS,
+            rows::FUNCTIONS,
+            prepared::FUNCTIONS,
+        ];
+        for &(name, call) in lists.into_iter().flatten() {
             let function = Box::into_raw(Box::new(Function { environment, name, call }));
             this.functions.push(function);
             this.export(exports, name, entry, function.cast())?;

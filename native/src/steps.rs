@@ -20,12 +20,17 @@ struct State {
 }
 
 impl State {
-    /// The result for one who waits for step `number`: the first failure up to it that nobody has heard of.
+    /// The result for one who waits for step `number`: the first failure up to it that nobody has heard of. Those behind
+    /// it count as heard, since most follow from the first.
     fn result(&mut self, number: u64) -> Result<()> {
-        if self.untold.front().is_some_and(|(step, _)| *step <= number)
+        let mut first = None;
+        while self.untold.front().is_some_and(|(step, _)| *step <= number)
             && let Some((step, error)) = self.untold.pop_front()
         {
             self.tell(step, &error);
+            first.get_or_insert(error);
+        }
+        if let Some(error) = first {
             return Err(error);
         }
         match self.told.iter().find(|(step, _)| *step == number) {
@@ -102,6 +107,14 @@ impl Steps {
         let mut state = self.lock();
         let step = self.begun.load(Ordering::Acquire);
         state.untold.push_back((step, error));
+        self.orphaned.store(state.orphan().is_some(), Ordering::Release);
+    }
+
+    /// Somebody who read a value was told of this failure.
+    pub fn heard(&self, error: &Error) {
+        let mut state = self.lock();
+        let message = &error.fields().message;
+        state.untold.retain(|(_, untold)| untold.fields().message != *message);
         self.orphaned.store(state.orphan().is_some(), Ordering::Release);
     }
 

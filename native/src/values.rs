@@ -213,19 +213,21 @@ fn evaluate(e: &mut Environment, a: &[napi_value]) -> Result<napi_value> {
     let (cells, jobs) = prepare(e, a[0])?;
     let done = jobs.is_empty() && cells.iter().all(|c| c.is_ready());
     let left = if done { Ok(Ok(())) } else { engine().run_quick(jobs) };
+    let steps = e.steps.clone();
+    let conclude = move |result: Result<()>| {
+        let outcome = outcome(&cells).and(result);
+        if let Err(error) = &outcome {
+            steps.heard(error);
+        }
+        // Whoever waits may dispose of the values at once: nothing here holds them then.
+        drop(cells);
+        outcome
+    };
     let promise = match left {
-        Ok(result) => e.promises.settled(e.js, outcome(&cells).and(result))?,
+        Ok(result) => e.promises.settled(e.js, conclude(result))?,
         Err(jobs) => {
             let (promise, settle) = e.promises.make(e.js)?;
-            engine().submit(
-                jobs,
-                Box::new(move |result| {
-                    let outcome = outcome(&cells).and(result);
-                    // Whoever waits may dispose of the values at once: nothing here holds them then.
-                    drop(cells);
-                    settle(outcome);
-                }),
-            );
+            engine().submit(jobs, Box::new(move |result| settle(conclude(result))));
             promise
         }
     };
@@ -237,9 +239,9 @@ fn evaluate_sync(e: &mut Environment, a: &[napi_value]) -> Result<napi_value> {
     e.raise_failure()?;
     let (cells, jobs) = prepare(e, a[0])?;
     if !jobs.is_empty() || !cells.iter().all(|c| c.is_ready()) {
-        engine().run_now(jobs)?;
+        engine().run_now(jobs).inspect_err(|error| e.steps.heard(error))?;
     }
-    outcome(&cells)?;
+    outcome(&cells).inspect_err(|error| e.steps.heard(error))?;
     e.housekeeping()?;
     e.js.undefined()
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { tensor, zeros } from 'fovea'
 import { save, saveWeights } from 'fovea/formats'
+import { root } from '../child.ts'
 import { smallNet } from '../programs/small-net.ts'
 import { fovea } from './command.ts'
 
@@ -46,6 +47,12 @@ test.skipIf(process.platform === 'win32')('a pipe is refused rather than waited 
   expect(stderr).toMatch(/DataError: .*pipe\.safetensors can't be read: it is neither a file nor a folder/)
 })
 
+test('halves are told as what they are in the file, and as what they are loaded', async () => {
+  const { stdout } = await fovea(['summary', join(root, 'test/reference/formats/halves.safetensors')])
+  expect(stdout).toMatch(/^half +f16 → f32 /m)
+  expect(stdout).toMatch(/^brain +bf16 → f32 /m)
+})
+
 test('metadata is told, and --json has everything', async () => {
   const file = join(dir, 'noted.safetensors')
   await saveWeights(tensors(), file, { trained: 'on digits' })
@@ -55,7 +62,9 @@ test('metadata is told, and --json has everything', async () => {
     elements: 227,
     bytes: 906,
     metadata: { trained: 'on digits' },
-    tensors: expect.arrayContaining([{ name: 'conv.bias', dtype: 'f32', shape: [8], elements: 8 }]) as unknown,
+    tensors: expect.arrayContaining([
+      { name: 'conv.bias', dtype: 'f32', loadedAs: 'f32', shape: [8], elements: 8 },
+    ]) as unknown,
   })
 })
 

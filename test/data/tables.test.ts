@@ -1,13 +1,10 @@
-/** Tables, arrays in files, downloads. */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createHash } from 'node:crypto'
-import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+/** Tables, arrays in files. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import { ArgumentError, DataError, FormatError } from 'fovea'
-import { cifar10, csv, DataLoader, download, fashionMnist, idx, npz } from 'fovea/data'
+import { cifar10, csv, DataLoader, idx, npz } from 'fovea/data'
 import { root } from '../child.ts'
 import { bits } from '../../ts/tensor/random.ts'
 import { numbers } from '../engine.ts'
@@ -123,59 +120,6 @@ describe('arrays in files', () => {
   })
 })
 
-describe('downloads', () => {
-  let server: Server
-  let address: string
-  let requests = 0
-  beforeAll(async () => {
-    server = createServer((request, response) => {
-      requests++
-      if (request.url === '/torn')
-        response.writeHead(200, { 'content-length': 100 }).write('abc', () => response.destroy())
-      else if (request.url === '/gone') response.writeHead(404).end()
-      else response.end('content')
-    })
-    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
-    address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  })
-  afterAll(() => new Promise((done) => server.close(done)))
-
-  const checksum = { algorithm: 'sha256', digest: createHash('sha256').update('content').digest('hex') } as const
-
-  test('a file comes once and is kept', async () => {
-    const file = join(dir, 'kept', 'file')
-    const before = requests
-    expect(await download(`${address}/file`, file, { checksum })).toBe(file)
-    expect(await download(`${address}/file`, file, { checksum })).toBe(file)
-    expect([readFileSync(file, 'utf8'), requests - before]).toEqual(['content', 1])
-  })
-
-  const wrong = { algorithm: 'md5', digest: '0'.repeat(32) } as const
-  const bad: [string, string, object, RegExp][] = [
-    ['another checksum', '/file', { checksum: wrong }, /has the md5 9a0364b9\w+, expected 0000/],
-    ['an answer that is none', '/gone', { checksum }, /\/gone can't be had: the answer is 404/],
-    ['a connection that breaks', '/torn', { checksum }, /\/torn can't be had/],
-    ['more bytes than allowed', '/file', { checksum, maxBytes: 3 }, /more than 3 bytes/],
-  ]
-  test.each(bad)('%s is a DataError, and no file stays', async (_, path, options, message) => {
-    const folder = mkdtempSync(join(dir, 'bad-'))
-    const error = await download(address + path, join(folder, 'file'), options as never).catch((e: unknown) => e)
-    expect(error).toBeInstanceOf(DataError)
-    expect((error as Error).message).toMatch(message)
-    expect(readdirSync(folder)).toEqual([])
-  })
-
-  test('data sets refuse a mirror with other files', async () => {
-    process.env.FOVEA_CACHE = join(dir, 'cache')
-    delete process.env.FOVEA_DATA
-    await expect(fashionMnist('train', { url: address })).rejects.toThrow(/has the md5 .*expected 8d4fb7e6/)
-    await expect(cifar10('train', { url: address })).rejects.toThrow(/has the md5 .*expected c32a1d4a/)
-    expect(existsSync(join(dir, 'cache', 'cifar10'))).toBe(false)
-    await expect(download('file:///etc/passwd', 'x', { checksum })).rejects.toThrow(/url must be an http/)
-    await expect(download(address, 'x', { checksum: { algorithm: 'crc' } as never })).rejects.toThrow(/checksum/)
-  })
-})
-
 describe('cifar10', () => {
   const record = (label: number, value: number) => Buffer.concat([Buffer.from([label]), Buffer.alloc(3072, value)])
   const folderOf = (train: Buffer, tested = record(3, 255)): string => {
@@ -189,7 +133,7 @@ describe('cifar10', () => {
     const folder = folderOf(Buffer.concat([record(1, 0), record(9, 51)]))
     const train = await cifar10('train', { dir: folder })
     expect(train.length).toBe(10)
-    const [x, y] = train.batch([1, 2])
+    const [x, y] = await train.batch([1, 2])
     expect([x.shape, numbers(y)]).toEqual([
       [2, 3, 32, 32],
       [9, 1],

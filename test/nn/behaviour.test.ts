@@ -1,6 +1,6 @@
 /** What layers do beyond formulas that a fixture can hold. */
 import { describe, expect, test } from 'vitest'
-import { F, manualSeed, nn, ones, randn, type Tensor } from 'fovea'
+import { F, manualSeed, nn, ones, optim, randn, tensor, zeros, type Tensor } from 'fovea'
 import { failure, numbers } from '../engine.ts'
 
 /** Mean and standard deviation. */
@@ -93,6 +93,39 @@ test('global pooling takes any number of dimensions', () => {
 })
 
 describe('containers', () => {
+  test('a module of a Sequential is exchanged by position or name', () => {
+    const model = new nn.Sequential({ stem: new nn.Linear(4, 8), head: new nn.Linear(8, 10) })
+    model.set(-1, new nn.Linear(8, 3)).set('stem', new nn.Linear(2, 8))
+    expect(model.forward(zeros([1, 2])).shape).toEqual([1, 3])
+    expect(Object.keys(model.stateDict())).toEqual(['stem.weight', 'stem.bias', 'head.weight', 'head.bias'])
+    expect(() => model.set(2, new nn.ReLU())).toThrow(/there is no module 2/)
+    expect(() => model.set(0, zeros([1]) as never)).toThrow(/module must be a Module/)
+  })
+
+  test('a weight that two layers share is trained once and stands under both keys', async () => {
+    class Tied extends nn.Module {
+      embedding = new nn.Embedding(10, 4)
+      head = new nn.Linear(4, 10, { bias: false })
+      constructor() {
+        super()
+        this.head.weight = this.embedding.weight
+      }
+      forward(ids: Tensor): Tensor {
+        return this.head.forward(this.embedding.forward(ids))
+      }
+    }
+    const model = new Tied()
+    expect(model.parameters()).toEqual([model.embedding.weight])
+    expect(Object.keys(model.stateDict())).toEqual(['embedding.weight', 'head.weight'])
+    const ids = tensor([1, 2], { dtype: 'i32' })
+    model.forward(ids).sum().backward()
+    const [gradient, ...others] = model.parameters().map((p) => p.grad!)
+    expect([gradient!.shape, others]).toEqual([[10, 4], []])
+    await new optim.SGD(model, { lr: 0.1 }).step()
+    const { 'embedding.weight': a, 'head.weight': b } = model.stateDict()
+    expect(await a!.data()).toEqual(await b!.data())
+  })
+
   test('a dict and a list have the keys of PyTorch', () => {
     class Model extends nn.Module {
       heads = new nn.ModuleDict({ age: new nn.Linear(2, 1), kind: new nn.Linear(2, 3, { bias: false }) })

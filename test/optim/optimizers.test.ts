@@ -315,3 +315,15 @@ test.each([
   await step()
   expect((await counted(step)).kernels).toBe(1)
 })
+
+test('the norm before clipping can be read after the step', async () => {
+  const p = new nn.Parameter(tensor([1, 2]))
+  const optimizer = new optim.SGD([p], { lr: 0.1 })
+  p.mul(tensor([3, 4]))
+    .sum()
+    .backward()
+  const norm = optim.clipGradNorm([p], 1)
+  await optimizer.step()
+  optimizer.zeroGrad()
+  expect(await norm.item()).toBe(5)
+})

@@ -4,6 +4,7 @@ import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, renameSync,
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { notices, standardLibraryNotices } from '../../scripts/notices.mjs'
 import { compile, mainManifest, pack, platformManifest, thisPlatform } from '../../scripts/pack.mjs'
 import { installed } from '../../scripts/process.mjs'
 import { root } from '../child.ts'
@@ -45,8 +46,11 @@ test('the package holds its code, its declarations, and nothing else', () => {
   expect(filesOf(packed.main)).toEqual([...licences, 'README.md', 'package.json', ...sources].toSorted())
 })
 
-test('the package of the platform holds the addon', () => {
-  expect(filesOf(packed.platform)).toEqual([...licences, 'fovea.node', 'package.json'].toSorted())
+test('the package of the platform holds the addon and the licences of what is in it', () => {
+  const standard = standardLibraryNotices() ? ['NOTICES-rust.html'] : []
+  const expected = [...licences, ...standard, 'NOTICES.txt', 'fovea.node', 'package.json']
+  expect(filesOf(packed.platform)).toEqual(expected.toSorted())
+  expect(readFileSync(join(addon, 'NOTICES.txt'), 'utf8')).toBe(notices())
 })
 
 test('nothing is run, compiled or depended on at installation but the addon of the platform', () => {

@@ -17,4 +17,11 @@ try {
 } catch (error) {
   if (!(error instanceof FoveaError)) throw error
   console.log(`${error.name} ${error.message}`)
+  // Nothing of the failure stays: the same model trains on.
+  const { epochs: after } = await fit(model, [batch], {
+    loss: F.crossEntropy,
+    optimizer: new optim.SGD(model, { lr: 1e-3 }),
+    epochs: 3,
+  })
+  console.log(after.map(({ training }) => training.loss).every(Number.isFinite) ? 'goes on' : 'is lost')
 }

@@ -295,6 +295,45 @@ def derivatives():
     ]
 
 
+def products():
+    a, b, c, m = x(2, 3, 4), x(2, 4, 5), x(3, 4), x(4, 4)
+    e = lambda equation: lambda *t: torch.einsum(equation, *t)
+    equations = [
+        ("bij,bjk->bik", a, b),
+        ("bij,bjk->ikb", a, b),
+        ("bij,bjk", a, b),
+        ("bij,bjk->k", a, b),
+        ("ij,kj->ik", c, m),
+        ("ij,ij->", c, x(3, 4)),
+        ("i,j->ij", x(3), x(4)),
+        ("i,i->i", x(3), x(3)),
+        ("bij->bji", a),
+        ("bij->b", a),
+        ("ba", c),
+        ("ii->i", m),
+        ("ii", m),
+        ("bii,i->b", x(2, 3, 3), x(3)),
+        ("...ij,...jk->...ik", x(3, 1, 2, 4), x(2, 4, 5)),
+        ("...ij,jk", a, x(4, 2)),
+        ("b...,b->...", a, x(2)),
+        ("bij,bjk,kl,b->il", a, b, x(5, 2), x(2)),
+        ("ij,j->i", x(0, 3), x(3)),
+        ("ij,jk->ik", x(2, 0), x(0, 3)),
+        ("ij,jk->ik", i(1, 2, 3, 4).reshape(2, 2), i(5, 6, 7, 8).reshape(2, 2)),
+    ]
+    near = x(4, 3)
+    return [
+        *(case(f"einsum {equation} of {', '.join(str(list(t.shape)) for t in ts)}", e(equation), *ts) for equation, *ts in equations),
+        case("cdist", torch.cdist, x(5, 3), near),
+        case("cdist, batches", torch.cdist, x(2, 5, 3), near),
+        case("cdist 1", lambda s, t: torch.cdist(s, t, p=1), x(5, 3), near),
+        case("cdist of equal rows", torch.cdist, near, near.clone()),
+        case("bincount", lambda t: torch.bincount(t).int(), i(1, 4, 1, 0)),
+        case("bincount, weights", lambda t, w: torch.zeros(7, dtype=w.dtype).index_add(0, t, w), i(1, 4, 1, 0), x(4)),
+        case("bincount of nothing", lambda t: torch.bincount(t, minlength=2).int(), torch.zeros(0, dtype=torch.int32)),
+    ]
+
+
 def promotion():
     """The dtype of a sum of tensors of each two dtypes, the second also without dimensions, and with numbers."""
     dtypes = [torch.float32, torch.float64, torch.int32, torch.int64, torch.uint8, torch.bool]
@@ -312,7 +351,7 @@ def promotion():
 
 def main():
     torch.manual_seed(SEED)
-    groups = {f.__name__: f() for f in (activations, movement, reductions, images, indexing, sized, derivatives)}
+    groups = {f.__name__: f() for f in (activations, movement, reductions, images, indexing, sized, derivatives, products)}
     data = {"torch": torch.__version__.split("+")[0], "seed": SEED, "promotion": promotion(), "groups": groups}
     path = pathlib.Path(__file__).parent / "tensor.json"
     path.write_text(json.dumps(data, separators=(",", ":")) + "\n")

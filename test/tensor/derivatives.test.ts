@@ -1,6 +1,6 @@
 /** Jacobians and Hessians. */
 import { describe, expect, test } from 'vitest'
-import { hessian, jacobian, onesLike, stack, tensor, zeros } from 'fovea'
+import { ArgumentError, hessian, jacobian, onesLike, stack, tensor, zeros } from 'fovea'
 import { failure } from '../engine.ts'
 import { agrees } from './reference.ts'
 
@@ -44,6 +44,6 @@ describe('derivatives', () => {
     expect(failure(() => hessian((p) => p, x)).message).toBe(
       'hessian: fn must be a function giving one element, got a Tensor of shape [2]',
     )
-    expect(failure(() => jacobian((async (p: typeof x) => p) as never, x))).toBeInstanceOf(TypeError)
+    expect(failure(() => jacobian((async (p: typeof x) => p) as never, x))).toBeInstanceOf(ArgumentError)
   })
 })

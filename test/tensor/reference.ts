@@ -90,16 +90,16 @@ const gpu = await gpuFor('functions made of ops, on the GPU')
 
 /**
  * A test for each case of a group, and one that runs all of them on the GPU while new tensors lie on the CPU; every case
- * must have its call, and every call its case.
+ * must have its call, and every call its case. `gpu: false` leaves the GPU out.
  */
-export function agrees(group: string, calls: Record<string, Call>): void {
+export function agrees(group: string, calls: Record<string, Call>, options: { gpu?: boolean } = {}): void {
   describe(`${group} agree with PyTorch ${fixtures.torch}`, () => {
     const cases = fixtures.groups[group]!
     test('every call has its case', () => {
       expect(Object.keys(calls).toSorted()).toEqual(cases.map((c) => c.name).toSorted())
     })
     test.each(cases.map((c) => [c.name, c] as const))('%s', (name, c) => expectClose(c, calls[name]!, EXACT))
-    test.skipIf(!gpu)('on the GPU', async () => {
+    test.skipIf(!gpu || options.gpu === false)('on the GPU', async () => {
       for (const c of cases) await expectClose(c, calls[c.name]!, GPU)
     })
   })

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { availableParallelism, cpus, release, totalmem, type } from 'node:os'
 import { getHeapStatistics } from 'node:v8'
+import { VARIABLES } from '../native/variables.ts'
 
 /** The version in the package's own package.json. */
 export function packageVersion(): string {
@@ -46,19 +47,6 @@ export function machine(): Machine {
   }
 }
 
-/** The environment variables that the library reads. */
-export const VARIABLES: Readonly<Record<string, string>> = {
-  FOVEA_NATIVE: "the native addon's file",
-  FOVEA_THREADS: "how many threads the CPU's work is spread over",
-  FOVEA_ISA: 'avx2 or portable: a lower instruction set than the best',
-  FOVEA_FUSION: '0 runs every op on its own',
-  FOVEA_PLAN_REUSE: '0 lets no values of a plan share memory',
-  FOVEA_ALLOW_SOFTWARE_GPU: '1 admits software adapters',
-  FOVEA_GPU_CHECKS: '1 compiles shaders with bounds checks',
-  FOVEA_DATA: 'a folder with data sets that need no download',
-  FOVEA_CACHE: 'the folder for downloads',
-}
-
 /** Variables that only the project's own programs and tests read. */
 const OF_TESTS = /^FOVEA_(RUNS|NODES|PYTHON|REQUIRE_GPU|FUZZ_SECONDS|LONG|OP|CASE|WAYS)$/
 
@@ -74,7 +62,8 @@ export interface SetVariable {
 export function variables(env: NodeJS.ProcessEnv = process.env): SetVariable[] {
   const names = Object.keys(env).filter((name) => name.startsWith('FOVEA_'))
   return names.toSorted().map((name) => {
-    const about = VARIABLES[name] ?? (OF_TESTS.test(name) ? "read by the project's own programs and tests" : undefined)
+    const about =
+      VARIABLES[name]?.about ?? (OF_TESTS.test(name) ? "read by the project's own programs and tests" : undefined)
     return { name, value: env[name]!, about: about ?? 'nothing reads it', known: about !== undefined }
   })
 }

@@ -28,7 +28,7 @@ function checkpointOf(run: string): string {
 async function write(run: string, file: string, title: string): Promise<void> {
   const checkpoint = checkpointOf(run)
   const history = await loadHistory(checkpoint)
-  const { tensors } = loadTensors(checkpoint, 'safetensors', 0)
+  const { tensors } = await loadTensors(checkpoint, 'safetensors', 0)
   const weights = Object.entries(tensors).filter(([name]) => name.startsWith('model.'))
   const elements = weights.reduce((sum, [, { size }]) => sum + size, 0)
   const text = page({

@@ -19,8 +19,8 @@ interface Held {
   /** Of the file on disk. */
   fileBytes: number
   model: Description | null
-  /** In the order of the file where it has one. Halves are told as f32, which they are loaded as. */
-  tensors: { name: string; dtype: DType; shape: readonly number[]; elements: number }[]
+  /** In the order of the file where it has one; `dtype` is the type in the file. */
+  tensors: { name: string; dtype: string; loadedAs: DType; shape: readonly number[]; elements: number }[]
   elements: number
   /** Of the tensors when loaded. */
   bytes: number
@@ -42,13 +42,13 @@ function isFolder(path: string): boolean {
 /** Counts as numbers, so that layer 9 comes before layer 10. */
 const byName = new Intl.Collator('en', { numeric: true })
 
-function held(path: string): Held {
+async function held(path: string): Promise<Held> {
   const model = isFolder(path) ? described(join(path, DESCRIPTION)) : null
   const file = model ? join(path, model.weights) : path
   const { path: full, format } = formatOf('summary', file, ['safetensors', 'npz', 'npy', 'pth'])
-  const loaded = loadTensors(full, format, 0)
+  const loaded = await loadTensors(full, format, 0)
   const tensors = Object.entries(loaded.tensors).map(([name, { dtype, shape, size }]) => {
-    return { name, dtype: dtype as DType, shape, elements: size }
+    return { name, dtype: loaded.stored[name]!, loadedAs: dtype as DType, shape, elements: size }
   })
   if (format === 'safetensors') tensors.sort((a, b) => byName.compare(a.name, b.name)) // they have no order there
   return {
@@ -57,7 +57,7 @@ function held(path: string): Held {
     model,
     tensors,
     elements: tensors.reduce((sum, { elements }) => sum + elements, 0),
-    bytes: tensors.reduce((sum, { dtype, elements }) => sum + elements * WIDTH[dtype], 0),
+    bytes: tensors.reduce((sum, { loadedAs, elements }) => sum + elements * WIDTH[loadedAs], 0),
     metadata: loaded.metadata,
   }
 }
@@ -77,8 +77,8 @@ function told({ file, fileBytes, model, tensors, elements, bytes: total, metadat
       : []),
     ...Object.entries(metadata).map(([key, value]) => [cut(key), cut(value)]),
   ]
-  const rows = tensors.map(({ name, dtype, shape, elements: n }) => {
-    return [printable(name), dtype, `[${shape.join(', ')}]`, count(n)]
+  const rows = tensors.map(({ name, dtype, loadedAs, shape, elements: n }) => {
+    return [printable(name), dtype === loadedAs ? dtype : `${dtype} → ${loadedAs}`, `[${shape.join(', ')}]`, count(n)]
   })
   const table = columns([['name', 'dtype', 'shape', 'elements'], ...rows], [3])
   const totals = `${count(tensors.length)} ${tensors.length === 1 ? 'tensor' : 'tensors'}, ${count(elements)} elements, ${bytes(total)}`
@@ -90,7 +90,7 @@ function told({ file, fileBytes, model, tensors, elements, bytes: total, metadat
  * ArgumentError where its ending names no format.
  */
 export async function summary(path: string, json: boolean): Promise<number> {
-  const found = held(path)
+  const found = await held(path)
   process.stdout.write(json ? `${JSON.stringify(found, null, 2)}\n` : told(found))
   return 0
 }

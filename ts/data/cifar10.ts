@@ -6,7 +6,7 @@ import { DataError, refuse } from '../native/errors.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { TensorDataset } from './dataset.ts'
 import { untar } from './tar.ts'
-import { cacheFolder, download, givenFolder, settle } from './download.ts'
+import { cacheFolder, download, type DownloadOptions, givenFolder, settle } from './download.ts'
 
 /** The address of the binary version and the MD5 that its page gives. */
 const URL = 'https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz'
@@ -33,15 +33,20 @@ export const cifar10Classes: readonly string[] = [
   'truck',
 ]
 
+/** Where {@link cifar10} takes its files from. */
 export interface CifarOptions {
   /** A folder with the binary version's files, in place of FOVEA_DATA, the cache and the download. */
   dir?: string | undefined
   /** Where to download from instead: a mirror. */
   url?: string
+  /** Is told of the download, see {@link DownloadOptions}. */
+  progress?: DownloadOptions['progress']
+  /** Ends the download. */
+  signal?: DownloadOptions['signal']
 }
 
 /** The folder with the six files, after a download where nothing else has them. */
-async function folder({ dir, url = URL }: CifarOptions): Promise<string> {
+async function folder({ dir, url = URL, progress, signal }: CifarOptions): Promise<string> {
   if (dir !== undefined) return resolve(dir)
   const given = givenFolder('cifar10')
   if (given) return given
@@ -50,6 +55,8 @@ async function folder({ dir, url = URL }: CifarOptions): Promise<string> {
   const archive = await download(url, `${cached}.tar.gz`, {
     checksum: { algorithm: 'md5', digest: MD5 },
     maxBytes: BYTES,
+    progress,
+    signal,
   })
   const files = untar(gunzipSync(readFileSync(archive), { maxOutputLength: 2 * BYTES }), [...TRAIN, ...TEST])
   const unpacked = `${cached}.${process.pid}.tmp`

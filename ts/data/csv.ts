@@ -18,6 +18,7 @@ interface ArrayOf {
   string: string[]
 }
 
+/** How {@link csv} reads a table. */
 export interface CsvOptions<Columns extends Record<string, ColumnType>> {
   /** The columns wanted and their types; all of them when left out, as f32 where every field is a number. */
   columns?: Columns

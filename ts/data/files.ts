@@ -14,7 +14,8 @@ function path(op: string, file: unknown): string {
 
 /** One array of each IDX file, indexed along their first dimension. Throws a FormatError where a file is damaged. */
 export async function idx(...files: string[]): Promise<TensorDataset> {
-  return new TensorDataset(...files.map((file) => loadTensors(path('idx', file), 'idx', CPU).tensors['']!))
+  const loaded = await Promise.all(files.map((file) => loadTensors(path('idx', file), 'idx', CPU)))
+  return new TensorDataset(...loaded.map(({ tensors }) => tensors['']!))
 }
 
 /**
@@ -22,7 +23,7 @@ export async function idx(...files: string[]): Promise<TensorDataset> {
  * damaged, an ArgumentError where a name isn't in it.
  */
 export async function npz(file: string, names: readonly string[]): Promise<TensorDataset> {
-  const { tensors } = loadTensors(path('npz', file), 'npz', CPU)
+  const { tensors } = await loadTensors(path('npz', file), 'npz', CPU)
   const pick = (name: string): Tensor => {
     const found = tensors[name]
     if (found) return found

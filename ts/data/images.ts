@@ -3,7 +3,9 @@ import { existsSync, readdirSync, statSync } from 'node:fs'
 import { extname, join, resolve } from 'node:path'
 import { native } from '../native/addon.ts'
 import { DataError, refuse, translate } from '../native/errors.ts'
+import { taken } from '../native/record.ts'
 import { leaf } from '../tensor/create.ts'
+import { defaultDevice } from '../tensor/defaults.ts'
 import { nextSeed, shuffled } from '../tensor/random.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import type { BatchedDataset } from './dataset.ts'
@@ -31,6 +33,12 @@ export interface SkippedFile {
 const ENDINGS = new Set(['.png', '.jpg', '.jpeg', '.pgm', '.ppm'])
 const MAX_PIXELS = 2 ** 26
 
+/** What is wanted of pixels: whether they can be read, one picture [C, H, W], a batch [N, C, H, W]. */
+const Keep = { nothing: 0, one: 1, batch: 2 } as const
+
+/** The device of files that are only looked at. */
+const CPU = 0
+
 /** The options as the addon takes them; throws an ArgumentError where one is wrong. */
 function numbersOf(op: string, options: ImageOptions): number[] {
   const { channels = 3, size, maxPixels = MAX_PIXELS } = options
@@ -55,9 +63,10 @@ function numbersOf(op: string, options: ImageOptions): number[] {
 /** One picture as f32 [C, H, W]. Throws a DataError where it can't be read, a FormatError where it is damaged. */
 export async function readImage(file: string, options: ImageOptions = {}): Promise<Tensor> {
   if (typeof file !== 'string' || file === '') refuse('readImage', 'file', 'a path', file)
-  const { data, sizes, errors } = await native.decodeImages([resolve(file)], numbersOf('readImage', options), true)
-  if (errors.length > 0) throw translate(errors[0])
-  return leaf(data, 0, [options.channels ?? 3, ...sizes], {})
+  const numbers = numbersOf('readImage', options)
+  const { prepared, errors } = await native.decodeImages([resolve(file)], numbers, Keep.one, defaultDevice())
+  if (prepared === undefined) throw translate(errors[0])
+  return taken(prepared)[0]!
 }
 
 /** Pictures and the classes they belong to, decoded on threads when a batch is asked for. */
@@ -66,7 +75,6 @@ export class ImageDataset implements BatchedDataset<[image: Tensor, label: numbe
   readonly labels: readonly number[]
   /** Names of the classes. */
   readonly classes: readonly string[]
-  readonly #options: ImageOptions
   readonly #numbers: number[]
 
   /** Throws an ArgumentError where files and labels differ in number. */
@@ -83,30 +91,32 @@ export class ImageDataset implements BatchedDataset<[image: Tensor, label: numbe
     this.files = files
     this.labels = labels
     this.classes = classes
-    this.#options = options
   }
 
+  /** How many pictures there are. */
   get length(): number {
     return this.files.length
   }
 
+  /** One picture as f32 [C, H, W] and the number of its class. */
   async get(index: number): Promise<[image: Tensor, label: number]> {
-    const { data, shape } = await this.#decode([index])
-    return [leaf(data, 0, shape, {}), this.labels[index]!]
+    return [await this.#decode([index], Keep.one), this.labels[index]!]
   }
 
   /** The pictures at `indices` as f32 [N, C, H, W] and their labels as i32 [N]. */
   async batch(indices: ArrayLike<number>): Promise<[images: Tensor, labels: Tensor]> {
-    const { data, shape } = await this.#decode(indices)
+    const images = await this.#decode(indices, Keep.batch)
     const labels = Int32Array.from(indices, (index) => this.labels[index]!)
-    return [leaf(data, 0, [indices.length, ...shape], {}), leaf(labels, 2, [indices.length], {})]
+    return [images, leaf(labels, 2, [indices.length], {})]
   }
 
-  async #decode(indices: ArrayLike<number>): Promise<{ data: Float32Array; shape: number[] }> {
+  async #decode(indices: ArrayLike<number>, keep: 1 | 2): Promise<Tensor> {
     const files = Array.from(indices, (index) => {
       return this.files[index] ?? refuse('ImageDataset', 'index', `an integer from 0 to ${this.length - 1}`, index)
     })
-    const { data, sizes, failed, errors } = await native.decodeImages(files, this.#numbers, true)
+    const found = await native.decodeImages(files, this.#numbers, keep, defaultDevice())
+    const { prepared, sizes, failed, errors } = found
+    if (prepared !== undefined) return taken(prepared)[0]!
     if (errors.length > 0) {
       const at = failed[0]!
       const cause = translate(errors[0]) as Error
@@ -120,18 +130,16 @@ export class ImageDataset implements BatchedDataset<[image: Tensor, label: numbe
     }
     const [height, width] = sizes
     const other = files.findIndex((_, i) => sizes[2 * i] !== height || sizes[2 * i + 1] !== width)
-    if (other >= 0) {
-      const expected = `${height} × ${width}, as ${files[0]}`
-      const received = `${sizes[2 * other]} × ${sizes[2 * other + 1]}`
-      throw new DataError(
-        `ImageDataset: ${files[other]} is ${received}, ${files[0]} ${height} × ${width}; give a size to resize to`,
-        { op: 'ImageDataset', argument: 'size', expected, received },
-      )
-    }
-    return { data, shape: [this.#options.channels ?? 3, height ?? 0, width ?? 0] }
+    const expected = `${height} × ${width}, as ${files[0]}`
+    const received = `${sizes[2 * other]} × ${sizes[2 * other + 1]}`
+    throw new DataError(
+      `ImageDataset: ${files[other]} is ${received}, ${files[0]} ${height} × ${width}; give a size to resize to`,
+      { op: 'ImageDataset', argument: 'size', expected, received },
+    )
   }
 }
 
+/** How {@link imageFolder} reads and splits a folder. */
 export interface ImageFolderOptions extends ImageOptions {
   /** The share of each class that goes to `test`, from 0 (the default) to below 1. */
   split?: number
@@ -144,6 +152,7 @@ export interface ImageFolderOptions extends ImageOptions {
   onCorrupt?: 'skip' | 'throw'
 }
 
+/** What {@link imageFolder} found. */
 export interface ImageFolder {
   train: ImageDataset
   /** The share that `split` asks for, in each class the nearest whole number of files. */
@@ -167,7 +176,7 @@ async function damaged(files: readonly string[], numbers: readonly number[]): Pr
   const STEP = 256
   for (let i = 0; i < files.length; i += STEP) {
     const some = files.slice(i, i + STEP)
-    const { failed, errors } = await native.decodeImages(some, numbers, false)
+    const { failed, errors } = await native.decodeImages(some, numbers, Keep.nothing, CPU)
     failed.forEach((at, k) => found.set(some[at]!, (translate(errors[k]) as Error).message))
   }
   return found

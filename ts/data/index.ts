@@ -17,6 +17,6 @@ export {
   type SkippedFile,
 } from './images.ts'
 export { DataLoader, type LoaderOptions, type LoaderState } from './loader.ts'
-export { fashionMnist, fashionMnistClasses, mnist } from './mnist.ts'
+export { fashionMnist, fashionMnistClasses, mnist, type MnistOptions } from './mnist.ts'
 export { RandomSampler, type Sampler, SequentialSampler, WeightedRandomSampler } from './samplers.ts'
 export { caltech101Sample, cifar10Sample, omniglot, orlFaces } from './shared.ts'

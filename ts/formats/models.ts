@@ -209,6 +209,6 @@ export async function load(
     )
   }
   const model = make(config)
-  model.loadStateDict(loadTensors(join(folder, weights), 'safetensors').tensors)
+  model.loadStateDict((await loadTensors(join(folder, weights), 'safetensors')).tensors)
   return { model: model.eval(), config, preprocessing, labels }
 }

@@ -2,7 +2,7 @@
 import { extname, resolve } from 'node:path'
 import { native } from '../native/addon.ts'
 import { ArgumentError, refuse } from '../native/errors.ts'
-import { adopted, isTensor } from '../native/record.ts'
+import { isTensor, taken } from '../native/record.ts'
 import { defaultDevice } from '../tensor/defaults.ts'
 import { materialize } from '../tensor/read.ts'
 import type { Tensor } from '../tensor/tensor.ts'
@@ -31,16 +31,24 @@ export function formatOf(op: string, file: string, allowed: readonly Format[]): 
 /** Named tensors and what else a file says about itself. */
 export interface Loaded {
   tensors: Record<string, Tensor>
+  /** By the same names, their types in the file, such as f16 of what is loaded as f32. */
+  stored: Record<string, string>
   /** Of safetensors files; empty for others. */
   metadata: Record<string, string>
 }
 
-/** The tensors of a file, on the default device or the one with this code. */
-export function loadTensors(path: string, format: Format | 'idx', device: number = defaultDevice()): Loaded {
-  const { names, handles, metadata } = native.loadTensors(path, format, device)
+/** The tensors of a file, on the default device or the one with this code; read on a thread of its own. */
+export async function loadTensors(
+  path: string,
+  format: Format | 'idx',
+  device: number = defaultDevice(),
+): Promise<Loaded> {
+  const { names, stored, metadata, prepared } = await native.loadTensors(path, format, device)
+  const tensors = taken(prepared)
   const pairs = Array.from({ length: metadata.length / 2 }, (_, i) => [metadata[2 * i]!, metadata[2 * i + 1]!] as const)
   return {
-    tensors: Object.fromEntries(names.map((name, i) => [name, adopted(handles[i]!)])),
+    tensors: Object.fromEntries(names.map((name, i) => [name, tensors[i]!])),
+    stored: Object.fromEntries(names.map((name, i) => [name, stored[i]!])),
     metadata: Object.fromEntries(pairs),
   }
 }

@@ -38,7 +38,7 @@ export async function loadWeights(file: string, options: { prefix?: string } = {
   const { path, format } = formatOf('loadWeights', file, FORMATS)
   const { prefix } = options
   if (prefix !== undefined && typeof prefix !== 'string') refuse('loadWeights', 'prefix', 'a string', prefix)
-  const { tensors } = loadTensors(path, format)
+  const { tensors } = await loadTensors(path, format)
   if (prefix === undefined || prefix === '') return tensors
   const start = prefix.endsWith('.') ? prefix : `${prefix}.`
   const within = Object.entries(tensors).filter(([name]) => name.startsWith(start))

@@ -2,6 +2,7 @@
 import { translate, type NativeFields } from './errors.ts'
 import { loadAddon } from './locate.ts'
 import type { TypedArray } from './types.ts'
+import { checkVariables } from './variables.ts'
 
 /** The addon's functions. Handles and variables are numbers; `target` is the object that owns a new handle. */
 export interface Addon {
@@ -82,15 +83,47 @@ export interface Addon {
     handles: number[],
     metadata: readonly string[],
   ): Promise<void>
-  loadTensors(file: string, format: string, device: number): { names: string[]; handles: number[]; metadata: string[] }
-  decodeImages(files: readonly string[], options: readonly number[], keep: boolean): Promise<DecodedImages>
+  loadTensors(file: string, format: string, device: number): Promise<ReadTensors>
+  decodeImages(
+    files: readonly string[],
+    options: readonly number[],
+    keep: 0 | 1 | 2,
+    device: number,
+  ): Promise<DecodedImages>
+  gatherRows(
+    handles: readonly number[],
+    scales: readonly number[],
+    rows: Int32Array,
+    device: number,
+    stack: true,
+  ): Promise<number>
+  gatherRows(
+    handles: readonly number[],
+    scales: readonly number[],
+    rows: Int32Array,
+    device: number,
+    stack: false,
+  ): number
+  takePrepared(number: number): number[]
   extractZip(file: string, dir: string): Promise<void>
   replaceFile(file: string, data: Uint8Array): Promise<void>
 }
 
-/** Pictures as normalised floats, one behind the other; those that failed have no pixels and a size of 0 × 0. */
+/** What a file of tensors holds. */
+export interface ReadTensors {
+  names: string[]
+  /** Their types in the file. */
+  stored: string[]
+  /** Keys and values in turn. */
+  metadata: string[]
+  /** The number of the values, for `takePrepared`. */
+  prepared: number
+}
+
+/** Pictures as normalised floats; those that failed have a size of 0 × 0. */
 export interface DecodedImages {
-  data: Float32Array
+  /** The number of the value, for `takePrepared`; absent where one failed or they differ in size. */
+  prepared?: number
   /** Height and width of each. */
   sizes: number[]
   /** Positions of the pictures that could not be read, and why not, see {@link translate}. */
@@ -127,6 +160,7 @@ function translated(addon: RawAddon): Addon {
   return out as unknown as Addon
 }
 
+checkVariables()
 const raw = loadAddon() as RawAddon
 
 export const native: Addon = translated(raw)

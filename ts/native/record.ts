@@ -93,6 +93,11 @@ export function described(call: (target: Tensor) => void): Tensor {
   return out
 }
 
+/** The values that a thread made. */
+export function taken(prepared: number): Tensor[] {
+  return native.takePrepared(prepared).map(adopted)
+}
+
 /** The owner of a handle that has none yet. */
 export function adopted(handle: number): Tensor {
   return described((target) => {

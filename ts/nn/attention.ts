@@ -9,6 +9,7 @@ import { count, Linear } from './linear.ts'
 import { Module } from './module.ts'
 import { type Parameter, unset } from './parameter.ts'
 
+/** Options of {@link MultiheadAttention}. */
 export interface MultiheadAttentionOptions {
   /** Probability with which a weight is dropped in training. Default 0. */
   dropout?: number

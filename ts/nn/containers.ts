@@ -36,6 +36,7 @@ export class Sequential extends Module {
     for (const [name, module] of this.#parts) if ((module as unknown) === before) this.#parts.set(name, now as never)
   }
 
+  /** How many modules there are. */
   get length(): number {
     return this.#parts.size
   }
@@ -53,6 +54,17 @@ export class Sequential extends Module {
     })
   }
 
+  /** Puts a module in the place of the one that {@link get} gives. */
+  set(which: string | number, module: Module): this {
+    if (!isModule(module)) refuse('Sequential', 'module', 'a Module', module)
+    const before = this.get(which)
+    for (const [name, part] of this.#parts) {
+      if (part === before && (typeof which === 'number' || name === which)) this.#parts.set(name, module)
+    }
+    return this
+  }
+
+  /** The modules in order. */
   [Symbol.iterator](): IterableIterator<Module> {
     return this.#parts.values()
   }
@@ -82,6 +94,7 @@ export class ModuleList<M extends AnyModule = Module> extends Module<never, neve
     this.#list.forEach((module, i) => void ((module as unknown) === before && (this.#list[i] = now as never)))
   }
 
+  /** How many there are. */
   get length(): number {
     return this.#list.length
   }
@@ -91,12 +104,14 @@ export class ModuleList<M extends AnyModule = Module> extends Module<never, neve
     return this.#list.at(i)
   }
 
+  /** Adds a module at the end. */
   push(module: M): this {
     if (!isModule(module)) refuse('ModuleList', `modules[${this.#list.length}]`, 'a Module', module)
     this.#list.push(module)
     return this
   }
 
+  /** The modules in order. */
   [Symbol.iterator](): IterableIterator<M> {
     return this.#list.values()
   }
@@ -124,14 +139,17 @@ export class ModuleDict<M extends AnyModule = Module> extends Module<never, neve
     for (const [name, module] of this.#parts) if ((module as unknown) === before) this.#parts.set(name, now as never)
   }
 
+  /** How many modules there are. */
   get length(): number {
     return this.#parts.size
   }
 
+  /** The module of this name; undefined if there is none. */
   get(name: string): M | undefined {
     return this.#parts.get(name)
   }
 
+  /** Adds a module, or puts it in the place of the one of this name. */
   set(name: string, module: M): this {
     if (name === '' || name.includes('.')) refuse('ModuleDict', 'name', 'a name without dots', name)
     if (!isModule(module)) refuse('ModuleDict', name, 'a Module', module)
@@ -139,6 +157,7 @@ export class ModuleDict<M extends AnyModule = Module> extends Module<never, neve
     return this
   }
 
+  /** Names and modules in the order in which they were set. */
   [Symbol.iterator](): IterableIterator<[string, M]> {
     return this.#parts.entries()
   }
@@ -162,6 +181,7 @@ export class ParameterList extends Module<never, never> {
     return this.#list.map((parameter, i) => [String(i), parameter])
   }
 
+  /** How many there are. */
   get length(): number {
     return this.#list.length
   }
@@ -171,6 +191,7 @@ export class ParameterList extends Module<never, never> {
     return this.#list.at(i)
   }
 
+  /** Adds a parameter at the end. */
   push(parameter: Parameter): this {
     if (!(parameter instanceof Parameter)) {
       refuse('ParameterList', `parameters[${this.#list.length}]`, 'a Parameter', parameter)
@@ -179,6 +200,7 @@ export class ParameterList extends Module<never, never> {
     return this
   }
 
+  /** The parameters in order. */
   [Symbol.iterator](): IterableIterator<Parameter> {
     return this.#list.values()
   }

@@ -19,6 +19,7 @@ interface CommonOptions {
   bias?: boolean
 }
 
+/** Options of {@link Conv2d}. */
 export interface Conv2dOptions extends CommonOptions {
   /** Step of the window. Default 1. */
   stride?: Pair
@@ -47,8 +48,8 @@ function checkMode<M>(op: string, mode: M): M {
 
 /** Cross-correlation of images [N, in, H, W] with learned windows: [N, out, H', W']. */
 export class Conv2d extends Module {
-  readonly weight: Parameter // [out, in / groups, KH, KW]
-  readonly bias: Parameter | null // [out]
+  weight: Parameter // [out, in / groups, KH, KW]
+  bias: Parameter | null // [out]
   readonly stride: Pair
   readonly padding: Pair | 'same'
   readonly paddingMode: PaddingMode
@@ -83,6 +84,7 @@ export class Conv2d extends Module {
   }
 }
 
+/** Options of {@link Conv1d}. */
 export interface Conv1dOptions extends CommonOptions {
   /** Step of the window. Default 1. */
   stride?: number
@@ -96,8 +98,8 @@ export interface Conv1dOptions extends CommonOptions {
 
 /** Cross-correlation of sequences [N, in, L] with learned windows: [N, out, L']. */
 export class Conv1d extends Module {
-  readonly weight: Parameter // [out, in / groups, K]
-  readonly bias: Parameter | null // [out]
+  weight: Parameter // [out, in / groups, K]
+  bias: Parameter | null // [out]
   readonly stride: number
   readonly padding: number | 'same'
   readonly paddingMode: PaddingMode
@@ -126,6 +128,7 @@ export class Conv1d extends Module {
   }
 }
 
+/** Options of {@link ConvTranspose2d}. */
 export interface ConvTranspose2dOptions extends CommonOptions {
   /** How far the image's elements are set apart. Default 1. */
   stride?: Pair
@@ -139,8 +142,8 @@ export interface ConvTranspose2dOptions extends CommonOptions {
 
 /** The transpose of a convolution: images [N, in, H, W] to larger ones [N, out, H', W']. */
 export class ConvTranspose2d extends Module {
-  readonly weight: Parameter // [in, out / groups, KH, KW]
-  readonly bias: Parameter | null // [out]
+  weight: Parameter // [in, out / groups, KH, KW]
+  bias: Parameter | null // [out]
   readonly stride: Pair
   readonly padding: Pair
   readonly outputPadding: Pair
@@ -168,6 +171,7 @@ export class ConvTranspose2d extends Module {
   }
 }
 
+/** Options of {@link ConvTranspose1d}. */
 export interface ConvTranspose1dOptions extends CommonOptions {
   /** How far the sequence's elements are set apart. Default 1. */
   stride?: number
@@ -181,8 +185,8 @@ export interface ConvTranspose1dOptions extends CommonOptions {
 
 /** The transpose of a convolution: sequences [N, in, L] to longer ones [N, out, L']. */
 export class ConvTranspose1d extends Module {
-  readonly weight: Parameter // [in, out / groups, K]
-  readonly bias: Parameter | null // [out]
+  weight: Parameter // [in, out / groups, K]
+  bias: Parameter | null // [out]
   readonly stride: number
   readonly padding: number
   readonly outputPadding: number

@@ -11,7 +11,7 @@ import { type Parameter, unset } from './parameter.ts'
 
 /** A table of vectors: integers [...] to [..., width]. Rows start standard normal. */
 export class Embedding extends Module {
-  readonly weight: Parameter // [n, width]
+  weight: Parameter // [n, width]
   readonly paddingIdx: number | null
 
   /** The row `paddingIdx` (negative counts from the end) starts as zeros and is not trained. */

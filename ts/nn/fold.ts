@@ -44,20 +44,18 @@ function fold(layer: Layer, norm: Norm): void {
     layer.weight.assign(mul(layer.weight, rows))
     const value: Tensor = bias ? add(shift, bias) : shift
     if (layer.bias) layer.bias.assign(value)
-    else (layer as { bias: Parameter | null }).bias = new Parameter(value)
+    else layer.bias = new Parameter(value)
   })
 }
+
+type Runnable = { forward(...args: never): unknown }
 
 /**
  * Merges every batch normalisation into the convolution or linear layer before it and puts an {@link Identity} in its
  * place: fewer passes for the same outputs in evaluation. Which stand behind each other is seen in a run on zeros of
  * `inputShape`; a layer whose output other modules read too stays as it is. Changes the model and returns it.
  */
-export function foldBatchNorm<M extends { forward(...args: never): unknown }>(
-  model: M,
-  inputShape: InputShape,
-  options: SummaryOptions = {},
-): M {
+export function foldBatchNorm<M extends Runnable>(model: M, inputShape: InputShape, options: SummaryOptions = {}): M {
   const whole = model as unknown as AnyModule
   for (const [layer, norm] of pairs(whole, inputShape, options)) {
     fold(layer, norm)

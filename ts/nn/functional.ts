@@ -22,14 +22,28 @@ export {
   tanhshrink,
 } from '../tensor/activations.ts'
 export { flatten, movedim, narrow, squeeze, stack, transpose, unsqueeze } from '../tensor/compose.ts'
+export { einsum } from '../tensor/einsum.ts'
 export { interpolate, type InterpolateOptions } from '../tensor/interpolate.ts'
 export { diag, diagonal, oneHot, trace, tril, triu } from '../tensor/matrices.ts'
-export { chunk, meshgrid, repeat, repeatInterleave, roll, rot90, split, tile, unbind } from '../tensor/movement.ts'
+export {
+  chunk,
+  type DimOption,
+  meshgrid,
+  repeat,
+  repeatInterleave,
+  roll,
+  rot90,
+  split,
+  tile,
+  unbind,
+} from '../tensor/movement.ts'
 export { pad, type PadMode, type PadOptions } from '../tensor/padding.ts'
 export {
   argsort,
+  type ArgsortOptions,
   countNonzero,
   cumprod,
+  type DimOptions,
   isClose,
   logsumexp,
   median,

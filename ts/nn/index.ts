@@ -21,6 +21,7 @@ export { Embedding } from './embedding.ts'
 export { foldBatchNorm } from './fold.ts'
 export * as F from './functional.ts'
 export type { Pair, Triple } from './functional.ts'
+/** Starting values of parameters, as PyTorch's `nn.init`. */
 export * as init from './init.ts'
 export { Bilinear, Linear } from './linear.ts'
 export * from './loss/modules.ts'

@@ -19,8 +19,10 @@ import { noGrad } from '../tensor/scopes.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import type { Variable } from '../tensor/variable.ts'
 
+/** What stands behind a layer, by which {@link gain} scales its starting values. */
 export type Nonlinearity = 'linear' | 'sigmoid' | 'tanh' | 'relu' | 'leakyRelu' | 'selu'
 
+/** Options of {@link kaimingUniform} and {@link kaimingNormal}. */
 export interface KaimingOptions {
   /** Negative slope of the leaky ReLU behind the layer. Default 0. */
   a?: number
@@ -80,14 +82,17 @@ export function normal<V extends Variable>(variable: V, mean = 0, std = 1): V {
   return set(variable, () => drawNormal(shape, { dtype }).mul(std).add(mean))
 }
 
+/** The same number everywhere. */
 export function constant<V extends Variable>(variable: V, value: number): V {
   return set(variable, () => full(variable.shape, value, { dtype: variable.dtype }))
 }
 
+/** Zeros. */
 export function zeros<V extends Variable>(variable: V): V {
   return constant(variable, 0)
 }
 
+/** Ones. */
 export function ones<V extends Variable>(variable: V): V {
   return constant(variable, 1)
 }
@@ -157,6 +162,7 @@ function normalCdf(x: number): number {
   return x < 0 ? upper : 1 - upper
 }
 
+/** Options of {@link truncNormal}. */
 export interface TruncNormalOptions {
   /** Default 0. */
   mean?: number

@@ -13,8 +13,8 @@ export function count(value: number, op: string, argument: string, least = 1): n
 
 /** y = x Wᵀ + b: [..., in] to [..., out]. Weights start as PyTorch's: uniform within 1 / √in. */
 export class Linear extends Module {
-  readonly weight: Parameter // [out, in]
-  readonly bias: Parameter | null // [out]
+  weight: Parameter // [out, in]
+  bias: Parameter | null // [out]
 
   constructor(inFeatures: number, outFeatures: number, options: { bias?: boolean } = {}) {
     super()
@@ -31,8 +31,8 @@ export class Linear extends Module {
 
 /** y_k = aᵀ W_k b + bias_k: [..., in1] and [..., in2] to [..., out]. */
 export class Bilinear extends Module<[Tensor, Tensor]> {
-  readonly weight: Parameter // [out, in1, in2]
-  readonly bias: Parameter | null // [out]
+  weight: Parameter // [out, in1, in2]
+  bias: Parameter | null // [out]
 
   constructor(in1Features: number, in2Features: number, outFeatures: number, options: { bias?: boolean } = {}) {
     super()

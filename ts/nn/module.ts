@@ -57,6 +57,7 @@ export abstract class Module<Args extends unknown[] = [Tensor], Out = Tensor> {
     return this.namedBuffers().map(([, buffer]) => buffer)
   }
 
+  /** Buffers of this module and all below with their names, as in the state dict. */
   namedBuffers(): [name: string, buffer: Variable][] {
     return named(this as unknown as AnyModule, false)
   }
@@ -66,6 +67,7 @@ export abstract class Module<Args extends unknown[] = [Tensor], Out = Tensor> {
     return this.namedModules().map(([, module]) => module)
   }
 
+  /** This module (under the empty name) and all below with their paths. */
   namedModules(): [name: string, module: AnyModule][] {
     const seen = new Map<AnyModule, string>()
     walk(this as unknown as AnyModule, {
@@ -97,6 +99,7 @@ export abstract class Module<Args extends unknown[] = [Tensor], Out = Tensor> {
     return this
   }
 
+  /** Evaluation mode, here and in every module below; as `train(false)`. */
   eval(): this {
     return this.train(false)
   }
@@ -106,6 +109,7 @@ export abstract class Module<Args extends unknown[] = [Tensor], Out = Tensor> {
     return this.#require(false)
   }
 
+  /** Trains the parameters here and below again. */
   unfreeze(): this {
     return this.#require(true)
   }

@@ -19,6 +19,7 @@ import { count } from './linear.ts'
 import { Module } from './module.ts'
 import { Parameter } from './parameter.ts'
 
+/** Options of batch and instance normalisation. */
 export interface BatchNormOptions {
   /** Added to the variance. Default 1e-5. */
   eps?: number
@@ -159,6 +160,7 @@ export class InstanceNorm2d extends InstanceNorm {
   }
 }
 
+/** Options of {@link LayerNorm}. */
 export interface LayerNormOptions {
   /** Added to the variance. Default 1e-5. */
   eps?: number
@@ -196,6 +198,7 @@ export class LayerNorm extends Module {
   }
 }
 
+/** Options of {@link RMSNorm}. */
 export interface RMSNormOptions {
   /** Added to the mean square; the dtype's smallest step from 1 where left out. */
   eps?: number | null

@@ -6,6 +6,7 @@ import type { Pair } from './functional/pair.ts'
 import { adaptiveAvgPool1d, avgPool1d, maxPool1d, maxPool2d } from './functional/pooling.ts'
 import { Module } from './module.ts'
 
+/** Options of max pooling. */
 export interface PoolOptions<Size = Pair> {
   /** Step of the window; its size when left out. */
   stride?: Size | null
@@ -13,6 +14,7 @@ export interface PoolOptions<Size = Pair> {
   padding?: Size
 }
 
+/** Options of average pooling. */
 export interface AvgPoolOptions<Size = Pair> extends PoolOptions<Size> {
   /** Whether the padding's zeros count. Default true. */
   countIncludePad?: boolean

@@ -14,6 +14,7 @@ import { count } from './linear.ts'
 import { Module } from './module.ts'
 import { type Parameter, unset } from './parameter.ts'
 
+/** Options of {@link RNN}, {@link LSTM} and {@link GRU}. */
 export interface RecurrentOptions {
   /** Layers, each reading the states of the one below. Default 1. */
   numLayers?: number

@@ -10,6 +10,7 @@ import { addHook, type ForwardCall } from './calls.ts'
 import type { AnyModule } from './module.ts'
 import { Parameter } from './parameter.ts'
 
+/** One layer in a {@link Summary}. */
 export interface SummaryRow {
   path: string
   /** The layer's class. */
@@ -23,6 +24,7 @@ export interface SummaryRow {
 /** The shape of an input, or those of several. */
 export type InputShape = readonly number[] | readonly (readonly number[])[]
 
+/** How a model is run for its {@link Summary}. */
 export interface SummaryOptions {
   /** Dtype of the inputs, that of the model's weights unless given; integers for tables of vectors. */
   dtype?: DType | undefined
@@ -101,6 +103,7 @@ export class Summary {
     return new Summary(rows, elements(parameters), elements(parameters.filter((p) => p.requiresGrad)))
   }
 
+  /** The table. */
   toString(): string {
     const count = (n: number) => n.toLocaleString('en-US')
     const parents: string[] = [] // the paths above the row

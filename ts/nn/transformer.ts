@@ -10,6 +10,7 @@ import { count, Linear } from './linear.ts'
 import { type AnyModule, Module } from './module.ts'
 import { LayerNorm } from './norm.ts'
 
+/** Options of the layers of a transformer. */
 export interface TransformerLayerOptions {
   /** Width between the two linear maps. Default 2048. */
   dimFeedforward?: number
@@ -168,6 +169,7 @@ export class TransformerDecoder extends Module<[tgt: Tensor, memory: Tensor, mas
   }
 }
 
+/** Options of {@link Transformer}. */
 export interface TransformerOptions extends TransformerLayerOptions {
   /** Default 512. */
   dModel?: number

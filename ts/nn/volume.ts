@@ -8,6 +8,7 @@ import { Module } from './module.ts'
 import { type Parameter, unset } from './parameter.ts'
 import type { AvgPoolOptions, PoolOptions } from './pooling.ts'
 
+/** Options of {@link Conv3d}. */
 export interface Conv3dOptions {
   /** Step of the window. Default 1. */
   stride?: Triple
@@ -23,8 +24,8 @@ export interface Conv3dOptions {
 
 /** Cross-correlation of volumes [N, in, D, H, W] with learned windows: [N, out, D', H', W']. */
 export class Conv3d extends Module {
-  readonly weight: Parameter // [out, in / groups, KD, KH, KW]
-  readonly bias: Parameter | null // [out]
+  weight: Parameter // [out, in / groups, KD, KH, KW]
+  bias: Parameter | null // [out]
   readonly stride: Triple
   readonly padding: Triple
   readonly dilation: Triple

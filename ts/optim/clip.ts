@@ -39,7 +39,8 @@ function normOf(gradients: readonly Tensor[], p: number): Tensor {
 }
 
 /**
- * Scales all gradients by the same factor so that their norm as one vector is at most `max`. Returns the norm before.
+ * Scales all gradients by the same factor so that their norm as one vector is at most `max`. Returns the norm before, which
+ * stays readable.
  * `normType` is the order of the norm, 2 by default; Infinity is the largest element. Pascanu et al. 2013,
  * https://arxiv.org/abs/1211.5063
  */
@@ -60,7 +61,7 @@ export function clipGradNorm(
     )
     const factor = minimum(div(distinct(max), add(norm, 1e-6)), 1)
     for (const [p, g] of all) p.grad = mul(g, factor)
-    return norm
+    return norm.keep()
   })
 }
 

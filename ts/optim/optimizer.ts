@@ -96,6 +96,7 @@ export function listOf(source: Iterable<Parameter> | AnyModule, op: string, argu
   return list
 }
 
+/** What all optimizers have: parameter groups, {@link step}, {@link zeroGrad} and a state that can be saved. */
 export abstract class Optimizer<Options extends OptimizerOptions> {
   readonly groups: ParameterGroup<Options>[]
   readonly #defaults: Options

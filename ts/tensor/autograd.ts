@@ -7,11 +7,13 @@ import { answerCustom, forgetCustoms } from './custom.ts'
 import { inScope, sameShape } from './structure.ts'
 import type { Tensor } from './tensor.ts'
 
+/** Options of `backward`. */
 export interface BackwardOptions {
   /** Records the gradient's own graph, so that it can be differentiated again. Default false. */
   createGraph?: boolean | undefined
 }
 
+/** Options of {@link grad}. */
 export interface GradOptions extends BackwardOptions {
   /** The cotangent of each output, of its shape; ones for outputs of one element. */
   gradOutputs?: Tensor | readonly (Tensor | null)[] | null | undefined

@@ -26,6 +26,7 @@ export type DataArray = TypedArray | Int8Array | Int16Array | Uint16Array | Uint
 /** As {@link Nested}; the innermost arrays may be typed. */
 export type TensorData = number | boolean | bigint | DataArray | readonly TensorData[]
 
+/** What tensors are made as. */
 export interface CreateOptions {
   dtype?: DType | undefined
   /** The default device unless given. */

@@ -5,11 +5,13 @@ import { adopted, fill, isTensor, newTensor } from '../native/record.ts'
 import { inScope, isPromise, refusePromise, sameShape } from './structure.ts'
 import type { Tensor } from './tensor.ts'
 
+/** What `backward` of a {@link CustomFunction} may read: the inputs, and the outputs that `forward` gave. */
 export interface CustomContext {
   inputs: readonly Tensor[]
   outputs: readonly Tensor[]
 }
 
+/** A function and its gradient, for {@link customFunction}. */
 export interface CustomFunction {
   /** The value: one tensor or several. Runs without recording gradients. */
   forward: (...inputs: Tensor[]) => Tensor | Tensor[]

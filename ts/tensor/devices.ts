@@ -100,10 +100,12 @@ export function machinePeak(): MachinePeak {
   return JSON.parse(native.machinePeak()) as MachinePeak
 }
 
+/** What the library holds now: bytes that are live, cached and planned, and the largest holders. */
 export function memory(): MemoryReport {
   return JSON.parse(native.memory()) as MemoryReport
 }
 
+/** What the engine has done so far in this process. */
 export function counters(): Counters {
   return JSON.parse(native.counters()) as Counters
 }

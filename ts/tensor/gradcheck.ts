@@ -9,6 +9,7 @@ import { materialize, read } from './read.ts'
 import { inScope } from './structure.ts'
 import type { Tensor } from './tensor.ts'
 
+/** Options of {@link gradcheck} and {@link gradgradcheck}. */
 export interface GradcheckOptions {
   /** Half the distance of the two points. Default 1e-6. */
   eps?: number

@@ -6,6 +6,7 @@ import { checkOptions } from '../native/write.ts'
 import { tensor } from './create.ts'
 import type { Tensor } from './tensor.ts'
 
+/** Options of {@link interpolate}. */
 export interface InterpolateOptions {
   /** The size of the result: one number for each dimension behind the channels, or one for all. */
   size?: number | readonly number[] | null | undefined

@@ -7,6 +7,7 @@ import { checked, dimension, distinctDimensions, flatten, taken, transpose } fro
 import { tensor } from './create.ts'
 import type { Tensor } from './tensor.ts'
 
+/** The dimension that a function works along. */
 export interface DimOption {
   /** Default 0. */
   dim?: number | undefined

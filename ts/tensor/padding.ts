@@ -9,6 +9,7 @@ import type { Tensor } from './tensor.ts'
 /** What a border holds: a number, or the elements mirrored at the edge, the edge's, or those of the other end. */
 export type PadMode = 'constant' | 'reflect' | 'replicate' | 'circular'
 
+/** Options of {@link pad}. */
 export interface PadOptions {
   /** Default 'constant'. */
   mode?: PadMode | undefined

@@ -20,14 +20,17 @@ export function randn(shape: readonly number[], options: CreateOptions = {}): Te
   return placed(ops.normal(shape, { dtype: options.dtype }), options, 'randn')
 }
 
+/** Uniform in [0, 1), of the shape, dtype and device of `x`. */
 export function randLike(x: Tensor, options: CreateOptions = {}): Tensor {
   return rand(x.shape, { dtype: x.dtype, device: x.device, ...options })
 }
 
+/** Standard normal, of the shape, dtype and device of `x`. */
 export function randnLike(x: Tensor, options: CreateOptions = {}): Tensor {
   return randn(x.shape, { dtype: x.dtype, device: x.device, ...options })
 }
 
+/** What numbers are drawn as. */
 export interface DrawOptions {
   shape: readonly number[]
   dtype?: DType | undefined

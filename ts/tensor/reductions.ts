@@ -11,6 +11,7 @@ export interface NormOptions extends ReduceOptions {
   p?: number | undefined
 }
 
+/** The dimension that a function works along, and whether it stays. */
 export interface DimOptions {
   /** The dimension to reduce; all elements when left out. */
   dim?: number | null | undefined
@@ -18,6 +19,7 @@ export interface DimOptions {
   keepDim?: boolean | undefined
 }
 
+/** Options of {@link quantile}. */
 export interface QuantileOptions extends DimOptions {
   /** What is taken between two elements. Default 'linear'. */
   interpolation?: 'linear' | 'lower' | 'higher' | 'midpoint' | 'nearest' | undefined
@@ -177,6 +179,7 @@ function roundedEven(v: number): number {
   return up - v === 0.5 && up % 2 !== 0 ? up - 1 : up
 }
 
+/** Options of {@link argsort}. */
 export interface ArgsortOptions {
   /** The dimension to sort along. Default -1. */
   dim?: number | undefined

@@ -5,6 +5,7 @@ import { isTensor } from '../native/record.ts'
 import { checkOptions } from '../native/write.ts'
 import type { Tensor } from './tensor.ts'
 
+/** Options of {@link nanToNum}. */
 export interface NanToNumOptions {
   /** In the place of NaN. Default 0. */
   nan?: number | undefined

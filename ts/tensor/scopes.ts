@@ -1,4 +1,4 @@
-/** Functions that run a callback under other rules. All callbacks are synchronous; a promise is a TypeError. */
+/** Functions that run a callback under other rules. All callbacks are synchronous; a promise is an ArgumentError. */
 import { native } from '../native/addon.ts'
 import { eachTensor, inScope } from './structure.ts'
 

@@ -1,4 +1,5 @@
 /** What callbacks take and give: tensors within arrays and records, and never a promise. */
+import { ArgumentError, refuse } from '../native/errors.ts'
 import { isTensor } from '../native/record.ts'
 import type { Tensor } from './tensor.ts'
 
@@ -34,18 +35,19 @@ export function isPromise(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
 }
 
-/** Throws the TypeError of a callback of `name` that returned a promise. */
+/** Throws the ArgumentError of a callback of `name` that returned a promise. */
 export function refusePromise(name: string, what = 'callback'): never {
-  throw new TypeError(
+  throw new ArgumentError(
     `${name}: the ${what} must be synchronous, but it returned a promise. Record inside, await outside.`,
+    { op: name, argument: what, expected: 'a synchronous function', received: 'one that returns a promise' },
   )
 }
 
-/** Runs `fn`, then `leave`, and returns what `fn` returned; a promise is a TypeError. */
+/** Runs `fn`, then `leave`, and returns what `fn` returned; a promise is an ArgumentError. */
 export function inScope<T>(name: string, fn: () => T, leave: (result: T | undefined) => void): T {
   let result: T | undefined
   try {
-    if (typeof fn !== 'function') throw new TypeError(`${name}: the callback must be a function`)
+    if (typeof fn !== 'function') refuse(name, 'callback', 'a function', fn)
     result = fn()
     if (isPromise(result)) {
       Promise.resolve(result).catch(() => {}) // its failure is not the news

@@ -40,14 +40,17 @@ export class Tensor<D extends DType = DType> implements Disposable {
     return tensor(data, options)
   }
 
+  /** Sizes of the dimensions; empty for a scalar. */
   get shape(): readonly number[] {
     return this._shape
   }
 
+  /** The element type. */
   get dtype(): D {
     return DTYPES[this._dtype] as D
   }
 
+  /** Where the value is, or will be computed. */
   get device(): Device {
     return deviceName(this._device)
   }
@@ -74,6 +77,7 @@ export class Tensor<D extends DType = DType> implements Disposable {
     return gradOf(this)
   }
 
+  /** Puts another gradient in its place; null forgets it. */
   set grad(value: Tensor | null) {
     setGrad(this, value)
   }
@@ -105,6 +109,7 @@ export class Tensor<D extends DType = DType> implements Disposable {
     return item(this)
   }
 
+  /** As {@link item}, computing on this thread. */
   itemSync(): number {
     return itemSync(this)
   }
@@ -114,6 +119,7 @@ export class Tensor<D extends DType = DType> implements Disposable {
     return toNested(this)
   }
 
+  /** As {@link toNested}, computing on this thread. */
   toNestedSync(): Nested {
     return toNestedSync(this)
   }
@@ -196,12 +202,14 @@ export class Tensor<D extends DType = DType> implements Disposable {
     }
   }
 
+  /** As {@link dispose}, at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.dispose()
   }
 
   // What must not happen by accident
 
+  /** Throws an ArgumentError: a tensor in arithmetic or a string is a mistake. */
   [Symbol.toPrimitive](hint: string): never {
     const way = hint === 'string' ? 'await t.data() or await print(t)' : 'await t.item()'
     throw new ArgumentError(
@@ -213,6 +221,7 @@ export class Tensor<D extends DType = DType> implements Disposable {
     )
   }
 
+  /** Throws an ArgumentError: JSON is made of values that were read. */
   toJSON(): never {
     throw new ArgumentError('A tensor is not JSON: read its values with await t.toNested()', {
       expected: 'a value that was read',

@@ -8,6 +8,7 @@ import { tensor, type Nested } from './create.ts'
 import { sameShape } from './structure.ts'
 import { Tensor } from './tensor.ts'
 
+/** Options of a {@link Variable}. */
 export interface VariableOptions {
   /** Whether gradients are accumulated for it. Default false. */
   requiresGrad?: boolean

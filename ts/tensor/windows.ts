@@ -87,6 +87,7 @@ export function adaptiveMaxPool2d(x: Tensor, outputSize: number | readonly [numb
   return largest(largest(x, x.rank - 1, w), x.rank - 2, h)
 }
 
+/** How a window moves, for {@link unfold} and {@link fold}. */
 export interface WindowOptions {
   /** Step between windows. Default 1. */
   stride?: Pair | undefined

@@ -44,7 +44,11 @@ export function checkRun(model: Model, loader: Batches, options: TrainOptions): 
   }
   if (checkpoint?.everySteps !== undefined) {
     whole('checkpoint.everySteps', checkpoint.everySteps, 1)
-    if (!loader.stateDict)
-      refuse(op, 'loader', 'a loader with a position (stateDict) for checkpoint.everySteps', loader)
+    const needed = (name: string, what: string, value: unknown) =>
+      refuse(op, name, `a ${what} (stateDict) for checkpoint.everySteps`, value)
+    if (!loader.stateDict) needed('loader', 'loader with a position', loader)
+    for (const [name, metric] of Object.entries(metrics)) {
+      if (!metric.stateDict || !metric.loadStateDict) needed(`metrics.${name}`, 'metric with a state', metric)
+    }
   }
 }

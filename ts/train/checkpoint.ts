@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { LoaderState } from '../data/loader.ts'
 import { loadTensors, saveTensors } from '../formats/tensors.ts'
+import type { Metric } from '../metrics/index.ts'
 import { native } from '../native/addon.ts'
 import { DataError, FormatError, refuse } from '../native/errors.ts'
 import { isTensor } from '../native/record.ts'
@@ -31,6 +32,8 @@ interface Stored {
   version: number
   progress: Progress
   loader: LoaderState | null
+  /** Names of those that count an epoch in progress. */
+  metrics?: string[]
   random: number[]
   schedule: object | null
   optimizer: { state: Record<string, Record<string, number>>; groups: OptimizerState['groups'] }
@@ -95,7 +98,7 @@ function storedIn(op: string, file: string, metadata: Readonly<Record<string, st
  */
 export async function loadHistory(file: string): Promise<History> {
   if (typeof file !== 'string' || file === '') refuse('loadHistory', 'file', 'a path', file)
-  const { metadata } = loadTensors(resolve(file), 'safetensors')
+  const { metadata } = await loadTensors(resolve(file), 'safetensors')
   const { epochs, best } = storedIn('loadHistory', file, metadata).progress
   return { epochs, best, stopped: 'epochs' }
 }
@@ -111,7 +114,11 @@ export class Checkpoint {
     this.#options = options
   }
 
-  /** Writes the run as it is. The file holds the model under `model.`, averages under `ema.`. */
+  #metrics(): [name: string, metric: Metric][] {
+    return Object.entries(this.#options.metrics ?? {})
+  }
+
+  /** Writes the run as it is. The file holds the model under `model.`, averages under `ema.`, counts under `metrics.`. */
   async save(file: string, progress: Progress): Promise<void> {
     const { optimizer, schedule, ema } = this.#options
     const { state, groups } = optimizer.stateDict()
@@ -124,10 +131,12 @@ export class Checkpoint {
         else scalars[i][name] = value as number
       }
     }
+    const counted = progress.step > 0 ? this.#metrics() : []
     const stored: Stored = {
       version: VERSION,
       progress,
       loader: this.#loader.stateDict?.() ?? null,
+      metrics: counted.map(([name]) => name),
       random: native.randomState(),
       schedule: schedule?.stateDict() ?? null,
       optimizer: { state: scalars, groups },
@@ -136,14 +145,15 @@ export class Checkpoint {
       ...prefixed('model', this.#model.stateDict()),
       ...prefixed('optimizer', Object.fromEntries(moments)),
       ...(ema ? prefixed('ema', ema.stateDict()) : []),
+      ...counted.flatMap(([name, metric]) => prefixed(`metrics.${name}`, metric.stateDict?.() ?? {})),
     ])
     await saveTensors('train', { path: file, format: 'safetensors' }, tensors, { [KEY]: toJson(stored) })
   }
 
   /** Takes over what {@link save} wrote; null where there is no file. */
-  load(file: string): Progress | null {
+  async load(file: string): Promise<Progress | null> {
     if (!existsSync(file)) return null
-    const { tensors, metadata } = loadTensors(file, 'safetensors')
+    const { tensors, metadata } = await loadTensors(file, 'safetensors')
     const stored = storedIn('train', file, metadata)
     const { optimizer, schedule, ema } = this.#options
     if ((stored.schedule === null) !== (schedule === undefined)) {
@@ -152,6 +162,18 @@ export class Checkpoint {
         argument: 'schedule',
         expected: stored.schedule ? 'a schedule' : 'no schedule',
       })
+    }
+    for (const [name, metric] of stored.progress.step > 0 ? this.#metrics() : []) {
+      if (!stored.metrics?.includes(name)) {
+        throw new DataError(`train: ${file} was written in the middle of an epoch without the metric ${name}`, {
+          op: 'train',
+          argument: 'metrics',
+          expected: stored.metrics?.join(', ') || 'no metrics',
+          received: name,
+        })
+      }
+      metric.reset()
+      metric.loadStateDict?.(within(`metrics.${name}`, tensors))
     }
     this.#model.loadStateDict(within('model', tensors))
     const state: OptimizerState['state'] = {}
@@ -178,8 +200,8 @@ function restoreGroups(optimizer: Optimizes, groups: OptimizerState['groups']): 
 }
 
 /** The weights that an epoch was judged by: the model's with its averages in place; null where there is no file. */
-export function judgedWeights(file: string): Record<string, Tensor> | null {
+export async function judgedWeights(file: string): Promise<Record<string, Tensor> | null> {
   if (!existsSync(file)) return null
-  const { tensors } = loadTensors(file, 'safetensors')
+  const { tensors } = await loadTensors(file, 'safetensors')
   return { ...within('model', tensors), ...within('ema', tensors) }
 }

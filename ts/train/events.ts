@@ -11,7 +11,9 @@ import type { Ema } from './ema.ts'
 /** Batches [inputs, targets, ...]; each pass over it is an epoch. A `DataLoader` also knows its length and position. */
 export type Batches = (AsyncIterable<readonly Tensor[]> | Iterable<readonly Tensor[]>) & {
   readonly length?: number
+  /** Where it is, as plain data. */
   stateDict?(): LoaderState
+  /** Goes on from there. */
   loadStateDict?(state: LoaderState): void
 }
 
@@ -21,19 +23,27 @@ export type Model = Module<[Tensor], Tensor>
 /** Any of the library's optimizers. */
 export interface Optimizes {
   readonly groups: readonly { lr: number; parameters: Parameter[] }[]
+  /** One step along the gradients. */
   step(): Promise<void>
+  /** Forgets the gradients. */
   zeroGrad(): void
+  /** All that the next step depends on beside weights and gradients. */
   stateDict(): OptimizerState
+  /** Goes on from there. */
   loadStateDict(state: OptimizerState): void
 }
 
 /** Any of the library's schedules; one that reacts to a figure is given the monitored one. */
 export interface Schedules {
+  /** Sets the learning rates for the next step. */
   step(figure: number): void
+  /** Where it is, as plain data. */
   stateDict(): object
+  /** Goes on from there. */
   loadStateDict(state: never): void
 }
 
+/** Options of {@link train} and {@link fit}. */
 export interface TrainOptions {
   /** The mean loss of a batch. */
   loss: (output: Tensor, target: Tensor) => Tensor
@@ -64,6 +74,7 @@ export interface TrainOptions {
   signal?: AbortSignal
 }
 
+/** Where and when checkpoints are written. */
 export interface CheckpointOptions {
   dir: string
   /** Goes on from `last.safetensors` where there is one, to the same bits as a run without a stop. Default false. */
@@ -97,6 +108,7 @@ export interface History {
   stopped: 'epochs' | 'early'
 }
 
+/** What happens in a run, in the order in which it happens. */
 export type TrainEvent =
   | {
       type: 'start'

@@ -13,6 +13,7 @@ export interface RunContext {
 /** Is told every event and awaited; what it throws ends the run. */
 export type Callback = (event: TrainEvent, run: RunContext) => void | Promise<void>
 
+/** Options of {@link fit}. */
 export interface FitOptions extends TrainOptions {
   /** Such as {@link progress}, {@link tensorBoard} and {@link report}. */
   callbacks?: readonly Callback[]

@@ -25,7 +25,9 @@ export {
   type Judgement,
   type Mistake,
   report,
+  type ReportedRun,
   type ReportOptions,
+  type StepRecord,
   writeReport,
 } from './report/index.ts'
 export { tensorBoard, TensorBoardWriter } from './tensorboard.ts'

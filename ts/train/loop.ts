@@ -33,7 +33,7 @@ class Run {
   async *events(): AsyncGenerator<TrainEvent, History, undefined> {
     const { epochs, checkpoint, signal, earlyStopping } = this.#options
     checkSignal('train', signal)
-    if (checkpoint?.resume) this.#resume(checkpoint.dir)
+    if (checkpoint?.resume) await this.#resume(checkpoint.dir)
     const steps = this.#loader.length ?? null
     const parameters = this.#model.parameters()
     const size = parameters.reduce((sum, p) => sum + p.size, 0)
@@ -53,13 +53,13 @@ class Run {
     return history
   }
 
-  #resume(dir: string): void {
-    const progress = this.#checkpoint!.load(lastFile(dir))
+  async #resume(dir: string): Promise<void> {
+    const progress = await this.#checkpoint!.load(lastFile(dir))
     if (!progress) return
     this.#progress = progress
     const { earlyStopping } = this.#options
     if (!earlyStopping || !progress.best) return
-    this.#bestWeights = judgedWeights(bestFile(dir))
+    this.#bestWeights = await judgedWeights(bestFile(dir))
   }
 
   /** Trains for what is left of an epoch, judges it, and keeps it. */
@@ -67,7 +67,7 @@ class Run {
     const { optimizer, schedule, scheduleEvery = 'step', epochs, checkpoint } = this.#options
     const { epoch } = this.#progress
     const metrics = Object.entries(this.#options.metrics ?? {})
-    for (const [, metric] of metrics) metric.reset()
+    if (this.#progress.step === 0) for (const [, metric] of metrics) metric.reset()
     this.#model.train()
     yield* this.#batches(steps)
     const { lossSum, items, seconds } = this.#progress

@@ -2,7 +2,9 @@
 import type { Figures, TrainEvent } from './events.ts'
 import type { Callback } from './fit.ts'
 
+/** Where {@link Progress} writes: `process.stdout` or a stand-in. */
 export interface Screen {
+  /** Takes text as it is. */
   write(text: string): unknown
   isTTY?: boolean
   columns?: number
@@ -54,6 +56,7 @@ export class Progress {
     this.#now = now
   }
 
+  /** Writes what there is to say of an event. */
   show(event: TrainEvent): void {
     switch (event.type) {
       case 'start':

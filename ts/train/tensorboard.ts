@@ -172,6 +172,7 @@ export class TensorBoardWriter {
     this.#value(step, new Message().text(1, tag).bytes(5, histogram).done())
   }
 
+  /** Closes the file. */
   close(): void {
     closeSync(this.#out)
   }

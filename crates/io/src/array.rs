@@ -8,6 +8,8 @@ use half::{bf16, f16};
 pub struct Array {
     pub name: String,
     pub dtype: DType,
+    /// The type of its elements in the file.
+    pub stored: Element,
     pub shape: Vec<usize>,
     pub bytes: Vec<u8>,
 }
@@ -48,6 +50,24 @@ impl Element {
             DType::I64 => Element::I64,
             DType::U8 => Element::U8,
             DType::Bool => Element::Bool,
+        }
+    }
+
+    /// How files' users call it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Element::Bool => "bool",
+            Element::U8 => "u8",
+            Element::I8 => "i8",
+            Element::U16 => "u16",
+            Element::I16 => "i16",
+            Element::U32 => "u32",
+            Element::I32 => "i32",
+            Element::I64 => "i64",
+            Element::F16 => "f16",
+            Element::BF16 => "bf16",
+            Element::F32 => "f32",
+            Element::F64 => "f64",
         }
     }
 

@@ -95,7 +95,7 @@ fn decode_plain(raw: &[u8]) -> Result<Array> {
             .received(format!("{} bytes", raw.len())));
     }
     let bytes = header.element.decode(&raw[header.start..], ByteOrder::Big)?;
-    Ok(Array { name: String::new(), dtype: header.element.dtype(), shape: header.dims, bytes })
+    Ok(Array { name: String::new(), dtype: header.element.dtype(), stored: header.element, shape: header.dims, bytes })
 }
 
 #[cfg(test)]

@@ -77,7 +77,7 @@ pub fn decode(raw: &[u8], name: &str) -> Result<Array> {
     if header.fortran && shape.len() > 1 && !bytes.is_empty() {
         bytes = row_major(&bytes, &shape, element.dtype().size());
     }
-    Ok(Array { name: name.to_owned(), dtype: element.dtype(), shape, bytes })
+    Ok(Array { name: name.to_owned(), dtype: element.dtype(), stored: element, shape, bytes })
 }
 
 /// Elements whose first dimension varies fastest, in the order where the last one does.
@@ -201,7 +201,7 @@ mod tests {
             for shape in [vec![], vec![3], vec![2, 0], vec![2, 3, 1]] {
                 let size: usize = shape.iter().product::<usize>() * dtype.size();
                 let bytes = (0..size).map(|i| (i % 2) as u8).collect();
-                let array = Array { name: String::new(), dtype, shape, bytes };
+                let array = Array { name: String::new(), dtype, stored: Element::of(dtype), shape, bytes };
                 let raw = [header(&array), array.bytes.clone()].concat();
                 assert_eq!(header(&array).len() % 64, 0);
                 assert_eq!(decode(&raw, "").unwrap(), array);

@@ -43,6 +43,7 @@ pub fn save(path: &Path, arrays: &[Array]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::array::Element;
     use crate::file::tests::Folder;
     use fovea_core::DType;
 
@@ -51,8 +52,8 @@ mod tests {
         let folder = Folder::new("npz");
         let path = folder.0.join("a.npz");
         let arrays = vec![
-            Array { name: "a.b".into(), dtype: DType::U8, shape: vec![3], bytes: vec![1, 2, 3] },
-            Array { name: "c".into(), dtype: DType::Bool, shape: vec![], bytes: vec![1] },
+            Array { name: "a.b".into(), dtype: DType::U8, stored: Element::U8, shape: vec![3], bytes: vec![1, 2, 3] },
+            Array { name: "c".into(), dtype: DType::Bool, stored: Element::Bool, shape: vec![], bytes: vec![1] },
         ];
         save(&path, &arrays).unwrap();
         let raw = std::fs::read(&path).unwrap();

@@ -65,7 +65,7 @@ pub fn decode(raw: &[u8], sink: Sink<'_>) -> Result<HashMap<String, String>> {
         let bytes = element
             .decode(view.data(), ByteOrder::Little)
             .map_err(|e| Error::format(format!("tensor {name}: {e}")).expected("0 or 1"))?;
-        sink(Array { name, dtype: element.dtype(), shape: view.shape().to_vec(), bytes })?;
+        sink(Array { name, dtype: element.dtype(), stored: element, shape: view.shape().to_vec(), bytes })?;
     }
     Ok(header.metadata().clone().unwrap_or_default())
 }
@@ -98,10 +98,17 @@ mod tests {
             Array {
                 name: "a.weight".into(),
                 dtype: DType::F32,
+                stored: Element::F32,
                 shape: vec![2, 1],
                 bytes: vec![0, 0, 128, 63, 0, 0, 0, 64],
             },
-            Array { name: "b".into(), dtype: DType::I64, shape: vec![], bytes: vec![7, 0, 0, 0, 0, 0, 0, 0] },
+            Array {
+                name: "b".into(),
+                dtype: DType::I64,
+                stored: Element::I64,
+                shape: vec![],
+                bytes: vec![7, 0, 0, 0, 0, 0, 0, 0],
+            },
         ];
         let metadata = HashMap::from([("who".to_owned(), "test".to_owned())]);
         save(&path, &tensors, metadata.clone()).unwrap();

@@ -5,6 +5,7 @@ import { isTensor } from '../../native/record.ts'
 import type { Tensor } from '../../tensor/tensor.ts'
 import { dropout } from './dropout.ts'
 
+/** Options of {@link scaledDotProductAttention}. */
 export interface AttentionOptions {
   /** Which keys a query sees, or what is added to the scores; broadcast to [..., L, S]. */
   mask?: Tensor | null | undefined

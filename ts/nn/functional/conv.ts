@@ -5,6 +5,7 @@ import { isTensor } from '../../native/record.ts'
 import type { Tensor } from '../../tensor/tensor.ts'
 import { type Pair, pair } from './pair.ts'
 
+/** Options of {@link conv2d}. */
 export interface Conv2dOptions extends Omit<ops.Conv2dOptions, 'padding'> {
   /** Zeros around the image, or 'same': as many as keep its size (stride 1 only). Default 0. */
   padding?: Pair | 'same' | undefined
@@ -55,6 +56,7 @@ function keptSize(x: Tensor, weight: Tensor, { stride = 1, dilation = 1 }: Conv2
   return ops.pad(x, [0, 0, 0, 0, ...samePadding(height, down), ...samePadding(width, across)])
 }
 
+/** Options of {@link conv1d}. */
 export interface Conv1dOptions {
   /** Added to each output channel, [K]. */
   bias?: Tensor | null | undefined
@@ -81,6 +83,7 @@ export function conv1d(x: Tensor, weight: Tensor, options: Conv1dOptions = {}): 
   return conv2d(x.unsqueeze(2), weight.unsqueeze(2), { ...across, groups, bias }).squeeze(2)
 }
 
+/** Options of {@link convTranspose2d}. */
 export interface ConvTranspose2dOptions {
   /** Added to each output channel, [K]. */
   bias?: Tensor | null | undefined
@@ -125,6 +128,7 @@ export function convTranspose2d(x: Tensor, weight: Tensor, options: ConvTranspos
   return withBias(y, bias, groups * outs, op)
 }
 
+/** Options of {@link convTranspose1d}. */
 export interface ConvTranspose1dOptions {
   /** Added to each output channel, [K]. */
   bias?: Tensor | null | undefined

@@ -5,6 +5,7 @@ import { isTensor } from '../../native/record.ts'
 import { ones } from '../../tensor/create.ts'
 import type { Tensor } from '../../tensor/tensor.ts'
 
+/** Options of {@link dropout} and its kin. */
 export interface DropoutOptions {
   /** Whether anything is dropped. Default true. */
   training?: boolean | undefined

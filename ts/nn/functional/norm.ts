@@ -7,6 +7,7 @@ import { noGrad } from '../../tensor/scopes.ts'
 import type { Tensor } from '../../tensor/tensor.ts'
 import type { Variable } from '../../tensor/variable.ts'
 
+/** Options of {@link batchNorm}. */
 export interface BatchNormOptions {
   weight?: Tensor | null | undefined
   bias?: Tensor | null | undefined
@@ -42,6 +43,7 @@ function towards(from: Tensor, to: Tensor, share: TensorLike): Tensor {
   return ops.add(ops.mul(from, typeof share === 'number' ? 1 - share : ops.sub(1, share)), ops.mul(to, share))
 }
 
+/** Weight and bias of a normalisation. */
 export interface AffineOptions {
   /** Factor of each channel, [C]. */
   weight?: Tensor | null | undefined
@@ -91,6 +93,7 @@ export function instanceNorm(x: Tensor, options: BatchNormOptions = {}): Tensor 
   return groupNorm(x, x.shape[1]!, { weight, bias, eps })
 }
 
+/** Options of {@link rmsNorm}. */
 export interface RmsNormOptions {
   /** Factor of `normalizedShape`. */
   weight?: Tensor | null | undefined
@@ -111,6 +114,7 @@ export function rmsNorm(x: Tensor, normalizedShape: readonly number[], options: 
   return options.weight ? ops.mul(normal, options.weight) : normal
 }
 
+/** Options of {@link localResponseNorm}. */
 export interface LocalResponseOptions {
   /** Default 1e-4. */
   alpha?: number | undefined

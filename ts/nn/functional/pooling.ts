@@ -6,6 +6,7 @@ import type { Tensor } from '../../tensor/tensor.ts'
 import { adaptiveAvgPool2d } from '../../tensor/windows.ts'
 import type { Pair } from './pair.ts'
 
+/** Options of {@link maxPool2d}. */
 export interface MaxPool2dOptions extends ops.MaxPool2dOptions {
   /** Whether to give also where each maximum was found, i · W + j within its plane, i32. Default false. */
   indices?: boolean | undefined
@@ -21,6 +22,7 @@ export function maxPool2d(x: Tensor, size: Pair, options: MaxPool2dOptions = {})
   return indices ? both : both[0]
 }
 
+/** Options of {@link maxPool1d}. */
 export interface MaxPool1dOptions {
   /** Step between windows; their size when left out. */
   stride?: number | undefined

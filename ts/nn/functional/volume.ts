@@ -11,6 +11,7 @@ function volume(op: string, x: Tensor): [n: number, c: number, d: number, h: num
   return x.shape as unknown as [number, number, number, number, number]
 }
 
+/** Options of {@link conv3d}. */
 export interface Conv3dOptions {
   /** Added to each output channel, [K]. */
   bias?: Tensor | null | undefined
@@ -58,6 +59,7 @@ export function conv3d(x: Tensor, weight: Tensor, options: Conv3dOptions = {}): 
   return ops.permute(ops.reshape(y, [n, slices, outs, rows, columns]), [0, 2, 1, 3, 4])
 }
 
+/** Options of {@link maxPool3d} and {@link avgPool3d}. */
 export interface Pool3dOptions {
   /** Step between windows; their size when left out. */
   stride?: Triple | undefined

@@ -6,6 +6,7 @@ import { sameShape } from '../../tensor/structure.ts'
 import type { Tensor } from '../../tensor/tensor.ts'
 import { type LossOptions, reduce, type Reduction } from './reduction.ts'
 
+/** Options of {@link crossEntropy}. */
 export interface CrossEntropyOptions extends Omit<ops.CrossEntropyOptions, 'reduction'>, LossOptions {}
 
 /** The numbers by which the op calls the reductions. */
@@ -49,6 +50,7 @@ function softCrossEntropy(logits: Tensor, target: Tensor, options: CrossEntropyO
   return reduce(ops.neg(ops.sum(factor.mul(ops.logSoftmax(logits, { dim })), { dim })), reduction, 'crossEntropy')
 }
 
+/** Options of {@link nllLoss}. */
 export interface NllOptions extends LossOptions {
   /** Factor of each class, [C]. */
   weight?: Tensor | null | undefined
@@ -90,6 +92,7 @@ function rows(weight: Tensor, classes: Tensor): Tensor {
   return ops.reshape(ops.gather(weight, 0, ops.reshape(classes, [classes.size])), classes.shape)
 }
 
+/** Options of {@link multiMarginLoss}. */
 export interface MultiMarginOptions extends LossOptions {
   /** Power of each margin, 1 or 2. Default 1. */
   p?: 1 | 2 | undefined
@@ -126,6 +129,7 @@ export function multiMarginLoss(scores: Tensor, target: Tensor, options: MultiMa
   return reduce(weight === null ? loss : loss.mul(rows(weight, target)), reduction, 'multiMarginLoss')
 }
 
+/** Options of {@link focalLoss}. */
 export interface FocalOptions extends LossOptions {
   /** Power that makes easy cases count less. Default 2. */
   gamma?: number | undefined

@@ -1,7 +1,10 @@
 /** Losses that pull vectors together and push them apart. */
 import * as ops from '../../generated/ops.ts'
 import { refuse } from '../../native/errors.ts'
-import type { TensorLike } from '../../native/write.ts'
+import { isTensor } from '../../native/record.ts'
+import { checkOptions, type TensorLike } from '../../native/write.ts'
+import { unsqueeze } from '../../tensor/compose.ts'
+import { norm } from '../../tensor/reductions.ts'
 import type { Tensor } from '../../tensor/tensor.ts'
 import { fit, type LossOptions, reduce } from './reduction.ts'
 
@@ -21,6 +24,7 @@ export function normalize(x: Tensor, options: { dim?: number; eps?: number } = {
   return ops.div(x, ops.sqrt(ops.clampMin(ops.sum(ops.square(x), { dim, keepDim: true }), eps * eps)))
 }
 
+/** Options of {@link pairwiseDistance}. */
 export interface DistanceOptions {
   /** Order of the norm. Default 2. */
   p?: number | undefined
@@ -41,6 +45,19 @@ export function pairwiseDistance(a: Tensor, b: Tensor, options: DistanceOptions 
   return ops.pow(ops.sum(ops.pow(ops.abs(d), p), along), 1 / p)
 }
 
+/**
+ * Distances of every row of `a` [..., N, D] from every row of `b` [..., M, D] as [..., N, M]: (Σ |aᵢ - bⱼ|ᵖ)^(1/p), with p
+ * 2 unless given. The gradient where a distance is 0 is 0.
+ */
+export function cdist(a: Tensor, b: Tensor, options: { p?: number } = {}): Tensor {
+  checkOptions(options, 'cdist', ['p'])
+  for (const [name, x] of Object.entries({ a, b })) {
+    if (!isTensor(x) || x.rank < 2) refuse('cdist', name, 'a Tensor of rank 2 or more', x)
+  }
+  return norm(ops.sub(unsqueeze(a, -2), unsqueeze(b, -3)), { p: options.p ?? 2, dim: -1 })
+}
+
+/** Options of losses with a margin. */
 export interface MarginOptions extends LossOptions {
   margin?: number | undefined
 }
@@ -59,6 +76,7 @@ export function cosineEmbeddingLoss(a: Tensor, b: Tensor, target: Tensor, option
   return reduce(ops.where(ops.eq(target, 1), ops.sub(1, cosine), apart), reduction, 'cosineEmbeddingLoss')
 }
 
+/** Options of {@link tripletMarginLoss}. */
 export interface TripletOptions extends LossOptions {
   /** How much farther negatives must be. Default 1. */
   margin?: number | undefined

@@ -20,6 +20,7 @@ export {
   type NllOptions,
 } from './classes.ts'
 export {
+  cdist,
   contrastiveLoss,
   cosineEmbeddingLoss,
   cosineSimilarity,

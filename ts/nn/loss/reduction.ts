@@ -8,6 +8,7 @@ import type { Tensor } from '../../tensor/tensor.ts'
 /** How the losses of single elements become one: their mean, their sum, or none of it. */
 export type Reduction = 'mean' | 'sum' | 'none'
 
+/** What all losses take. */
 export interface LossOptions {
   /** Default mean. */
   reduction?: Reduction | undefined

@@ -56,6 +56,7 @@ export function huberLoss(
   return reduce(ops.where(ops.le(size, delta), ops.mul(ops.square(d), 0.5), far), reduction, 'huberLoss')
 }
 
+/** Options of {@link klDiv}. */
 export interface KlOptions {
   /** Default mean, over all elements; batchMean divides the sum by the batch's size, as the definition asks. */
   reduction?: Reduction | 'batchMean' | undefined
@@ -80,6 +81,7 @@ function timesLog(x: Tensor): Tensor {
   return ops.where(zero, 0, ops.mul(x, ops.log(ops.where(zero, 1, x))))
 }
 
+/** Options of {@link poissonNLLLoss}. */
 export interface PoissonOptions extends LossOptions {
   /** Whether the prediction is the logarithm of the rate. Default true. */
   logInput?: boolean | undefined
@@ -104,6 +106,7 @@ export function poissonNLLLoss(prediction: Tensor, target: Tensor, options: Pois
   return reduce(ops.add(loss, ops.where(several, stirling, 0)), reduction, 'poissonNLLLoss')
 }
 
+/** Options of {@link gaussianNLLLoss}. */
 export interface GaussianOptions extends LossOptions {
   /** Whether the constant log(2π) / 2 is added. Default false. */
   full?: boolean | undefined

@@ -12,6 +12,7 @@ import {
   whole,
 } from './schedule.ts'
 
+/** Options of {@link OneCycleLR}. */
 export interface OneCycleOptions {
   /** The highest learning rate, for all groups or for each. */
   maxLr: PerGroup
@@ -99,6 +100,7 @@ export class OneCycleLR extends Schedule {
   }
 }
 
+/** Options of {@link CyclicLR}. */
 export interface CyclicOptions {
   /** The lowest learning rate, for all groups or for each. */
   baseLr: PerGroup

@@ -1,6 +1,7 @@
 import { refuse } from '../../native/errors.ts'
 import { checkScheduled, number, type PerGroup, perGroup, type Scheduled, whole } from './schedule.ts'
 
+/** Options of {@link ReduceLROnPlateau}. */
 export interface PlateauOptions {
   /** Whether the figure should fall or rise. Default min. */
   mode?: 'min' | 'max'
@@ -20,6 +21,7 @@ export interface PlateauOptions {
   eps?: number
 }
 
+/** Where a {@link ReduceLROnPlateau} is, as plain data. */
 export interface PlateauState {
   /** How often step was called. */
   lastStep: number
@@ -102,6 +104,7 @@ export class ReduceLROnPlateau {
     return { ...this.#state }
   }
 
+  /** Goes on from what {@link stateDict} gave. */
   loadStateDict(dict: PlateauState): void {
     const op = 'ReduceLROnPlateau'
     const { best } = dict

@@ -10,6 +10,7 @@ export interface ScheduledGroup {
   betas?: readonly [number, number]
 }
 
+/** An optimizer as schedules see it. */
 export interface Scheduled {
   readonly groups: readonly ScheduledGroup[]
 }
@@ -44,6 +45,7 @@ export abstract class Schedule {
     this.lastStep = step
   }
 
+  /** Where the schedule is, as plain data. */
   stateDict(): { lastStep: number } {
     return { lastStep: this.lastStep }
   }

@@ -14,6 +14,7 @@ import { page, type ReportContent, type StepRecord } from './page.ts'
 export { judge, type JudgeOptions, type Judgement, type Mistake } from './mistakes.ts'
 export { page, type ReportContent, type StepRecord } from './page.ts'
 
+/** What stands in a {@link report} beside what was measured. */
 export interface ReportOptions {
   /** Default 'Training run'. */
   title?: string

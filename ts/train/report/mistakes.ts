@@ -19,6 +19,7 @@ export interface Mistake {
   picture: Buffer | null
 }
 
+/** What {@link judge} found. */
 export interface Judgement {
   /** Items by target and prediction: [target][predicted]. */
   confusion: number[][]
@@ -26,6 +27,7 @@ export interface Judgement {
   mistakes: Mistake[]
 }
 
+/** Options of {@link judge}. */
 export interface JudgeOptions {
   /** How many mistakes are kept. Default 24. */
   worst?: number

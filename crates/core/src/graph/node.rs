@@ -254,6 +254,9 @@ impl Graph {
     pub fn runtime(&self, device: Device) -> Result<Arc<dyn Runtime>> {
         self.runtimes.get(&device).cloned().ok_or_else(|| {
             Error::device(format!("device {device} has not been opened; call useDevice('{device}') first"))
+                .at("device")
+                .expected("a device that was opened")
+                .received(device.to_string())
         })
     }
 

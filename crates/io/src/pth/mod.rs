@@ -139,7 +139,7 @@ impl Storages<'_> {
         }
         let elements = self.current.as_ref().map_or(&[][..], |(_, bytes)| bytes);
         let bytes = if size == 0 { Vec::new() } else { view.gather(elements, dtype.size()) };
-        Ok(Array { name, dtype, shape: view.shape.clone(), bytes })
+        Ok(Array { name, dtype, stored: view.storage.element, shape: view.shape.clone(), bytes })
     }
 
     fn storage(&mut self, storage: &Storage) -> Result<Vec<u8>> {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::array::Element;
 use crate::file::tests::Folder;
 use fovea_core::{DType, ErrorKind};
 use std::io::{Cursor, Write};
@@ -72,9 +73,21 @@ fn what_is_written_is_read_again_and_no_cut_of_it_is() {
     let folder = Folder::new("pth");
     let path = folder.0.join("a.pth");
     let tensors = vec![
-        Array { name: "layer.weight".into(), dtype: DType::F32, shape: vec![2, 1], bytes: floats(&[1.0, -2.0]) },
-        Array { name: "steps".into(), dtype: DType::I64, shape: vec![], bytes: 300i64.to_le_bytes().to_vec() },
-        Array { name: "none".into(), dtype: DType::Bool, shape: vec![3, 0, 2], bytes: vec![] },
+        Array {
+            name: "layer.weight".into(),
+            dtype: DType::F32,
+            stored: Element::F32,
+            shape: vec![2, 1],
+            bytes: floats(&[1.0, -2.0]),
+        },
+        Array {
+            name: "steps".into(),
+            dtype: DType::I64,
+            stored: Element::I64,
+            shape: vec![],
+            bytes: 300i64.to_le_bytes().to_vec(),
+        },
+        Array { name: "none".into(), dtype: DType::Bool, stored: Element::Bool, shape: vec![3, 0, 2], bytes: vec![] },
     ];
     save(&path, &tensors).unwrap();
     let raw = std::fs::read(&path).unwrap();

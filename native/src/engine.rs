@@ -3,9 +3,12 @@
 
 use fovea_core::graph::Job;
 use fovea_core::{Error, Result};
+use fovea_cpu::pool::pool;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Called on the engine's thread once a task's jobs have run.
 pub type Completion = Box<dyn FnOnce(Result<()>) + Send>;
@@ -23,8 +26,14 @@ struct State {
     spawned: bool,
 }
 
+/// Whoever submitted a task that took no longer than this may well wait for it and submit the next at once; the engine
+/// looks out for that for a moment before it sleeps, since being woken takes as long as such a task.
+const SHORT: Duration = Duration::from_micros(500);
+
 pub struct Engine {
     state: Mutex<State>,
+    /// Tasks submitted, for looking without the lock.
+    submitted: AtomicUsize,
     /// Signalled when work arrives, work ends or a waiter should look again.
     changed: Condvar,
 }
@@ -32,7 +41,11 @@ pub struct Engine {
 /// The process's engine.
 pub fn engine() -> &'static Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
-    ENGINE.get_or_init(|| Engine { state: Mutex::new(State::default()), changed: Condvar::new() })
+    ENGINE.get_or_init(|| Engine {
+        state: Mutex::new(State::default()),
+        submitted: AtomicUsize::new(0),
+        changed: Condvar::new(),
+    })
 }
 
 /// Runs jobs in order; the first error is the result, later jobs still run (they may not depend on it).
@@ -70,6 +83,7 @@ impl Engine {
             state.spawned = true;
         }
         state.queue.push_back(Task { jobs, done });
+        self.submitted.fetch_add(1, Ordering::Release);
         drop(state);
         self.changed.notify_all();
     }
@@ -144,10 +158,17 @@ impl Engine {
                 state = self.wait(state);
             };
             drop(state);
+            let seen = self.submitted.load(Ordering::Acquire);
+            let start = Instant::now();
             let result = run(task.jobs);
+            let short = start.elapsed() < SHORT;
             (task.done)(result);
             self.lock().busy = false;
             self.changed.notify_all();
+            if short {
+                let _warm = pool().keep_warm();
+                pool().look_for(|| self.submitted.load(Ordering::Acquire) != seen);
+            }
         }
     }
 }

@@ -139,6 +139,11 @@ impl Pool {
         Warm(&self.shared)
     }
 
+    /// Looks for a moment whether something is `ready`, as the pool's threads do while somebody holds a [`Warm`].
+    pub fn look_for(&self, ready: impl Fn() -> bool) -> bool {
+        self.shared.look_for(ready)
+    }
+
     fn helper(shared: &Shared) {
         INSIDE.set(true);
         loop {

@@ -6,6 +6,10 @@
 //! taps are summed; towards the weight it is the other way round.
 
 mod form;
+mod planes;
+
+use form::Moves;
+pub(super) use planes::Planes;
 
 use super::axes::Axes;
 use super::vector::Float;

@@ -2,6 +2,7 @@
 
 use super::lanes::{LaneTile, lane_tile};
 use super::pack::{PackAcross, pack_across, transpose_panel};
+use super::stencil::{StencilTile, stencil_tile};
 use super::store::{StoreTile, store_tile};
 use super::vector::{Float, Vector};
 
@@ -49,6 +50,8 @@ pub(super) struct Engine<T: 'static> {
     pub lanes: usize,
     pub tile: unsafe fn(&Tile<'_, T>),
     pub lane_tile: unsafe fn(&LaneTile<'_, T>),
+    /// For rows of 2, 4 or 8 vectors.
+    pub stencil: unsafe fn(&StencilTile<'_, T>, usize),
     /// Packs a panel from elements that are neighbours along the panel's width.
     pub pack_across: unsafe fn(&PackAcross<'_, T>),
     /// Packs a panel from one pointer for each row of its width.
@@ -140,6 +143,24 @@ macro_rules! engine {
                 // SAFETY: the caller of the engine keeps the same contract.
                 unsafe { lane_tile::<V, M, N>(call) }
             }
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn planes<const M: usize, const N: usize>(call: &StencilTile<'_, $t>) {
+                // SAFETY: the caller of the engine keeps the same contract.
+                unsafe { stencil_tile::<V, M, N>(call) }
+            }
+            unsafe fn stencil(call: &StencilTile<'_, $t>, vectors: usize) {
+                // SAFETY: the same contract; whoever chose this engine has the instruction set.
+                unsafe {
+                    match (call.m, vectors) {
+                        (1, 8) => return planes::<1, 8>(call),
+                        (2, 4) => return planes::<2, 4>(call),
+                        (3, 4) => return planes::<3, 4>(call),
+                        $(($m, 2) => return planes::<$m, 2>(call),)*
+                        _ => {}
+                    }
+                }
+                unreachable!("a tile of {} rows of {vectors} vectors", call.m);
+            }
             unsafe fn lane(call: &LaneTile<'_, $t>) {
                 // SAFETY: the same contract; whoever chose this engine has the instruction set.
                 unsafe {
@@ -174,6 +195,7 @@ macro_rules! engine {
                 lanes: V::LANES,
                 tile,
                 lane_tile: lane,
+                stencil,
                 pack_across: across,
                 transpose,
                 store,

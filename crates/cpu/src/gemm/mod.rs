@@ -18,6 +18,7 @@ mod operand;
 mod pack;
 mod problem;
 mod staging;
+mod stencil;
 mod store;
 mod task;
 mod vector;
@@ -30,7 +31,7 @@ use fovea_core::{DType, Error, Layout, Result};
 use grid::Grid;
 use kernel::{Engine, KC, Kernels};
 use lanes::Sums;
-use operand::{Product, TileSize};
+use operand::{Product, TileSize, Way};
 use problem::Problem;
 use staging::Staging;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -143,9 +144,10 @@ impl CompiledContraction {
                 Sums { out: written, partial: partial.as_mut_ptr().cast(), elements: self.elements, chunk, chunks };
             // SAFETY: by this function's contract; the buffers have room for the sums.
             unsafe {
-                match &product.lanes {
-                    Some(lanes) => lanes.run(product, engine, (left, right), &sums, threads)?,
-                    None => run_tiles(product, engine, (left, right), &sums, threads)?,
+                match &product.way {
+                    Way::Tiles => run_tiles(product, engine, (left, right), &sums, threads)?,
+                    Way::Lanes(lanes) => lanes.run(product, engine, (left, right), &sums, threads)?,
+                    Way::Stencil(stencil) => stencil.run(product, engine, (left, right), &sums, threads)?,
                 }
             }
             for part in 1..chunks {
@@ -228,11 +230,12 @@ struct Shared<'a, T: 'static>(Call<'a, T>, *mut u8);
 // SAFETY: workers only read the operands, and write different elements of the result and their own scratch memory.
 unsafe impl<T: Kernels> Sync for Shared<'_, T> {}
 
+/// Sums shorter than this stay whole.
+const LONG: usize = 2048;
+
 /// Length of the chunks that the sum is cut into, a multiple of [`KC`]; part of the result's bits, so a function of
 /// sizes alone.
 fn chunk_length(product: &Product) -> usize {
-    /// Sums shorter than this stay whole.
-    const LONG: usize = 2048;
     /// Larger results give every thread work without chunks.
     const SMALL: usize = 1 << 17;
     const MOST_CHUNKS: usize = 16;

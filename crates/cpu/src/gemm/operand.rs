@@ -5,6 +5,7 @@ use super::image::Image;
 use super::lanes::Lanes;
 use super::problem::{Access, Problem};
 use super::staging::Staging;
+use super::stencil::Stencil;
 use fovea_core::contraction::Role;
 use fovea_core::{Error, Result};
 
@@ -32,6 +33,17 @@ pub(super) enum Reading {
     Boxes(Image),
 }
 
+/// What computes a product.
+#[derive(Clone, Debug)]
+pub(super) enum Way {
+    /// Tiles of rows and vectors of columns, by the readings.
+    Tiles,
+    /// Many batch indices at a time.
+    Lanes(Lanes),
+    /// Few rows along the positions of planes.
+    Stencil(Stencil),
+}
+
 /// A matrix product for each batch index, ready to run: `m` runs along the broadcast operand, `n` along vectors.
 #[derive(Clone, Debug)]
 pub(super) struct Product {
@@ -49,8 +61,7 @@ pub(super) struct Product {
     pub reading: Reading,
     /// Where the other operand is read where it lies: elements from one term to the next.
     pub right_step: Option<usize>,
-    /// How many batch indices are computed at a time, where they are; the readings don't count then.
-    pub lanes: Option<Lanes>,
+    pub way: Way,
     /// How each of the contraction's operands is copied before it is read, and the result after it is computed.
     pub staged: [Option<Staging>; 2],
     pub staged_out: Option<Staging>,
@@ -87,6 +98,7 @@ impl Product {
                 let packed = Product::new(problem, swapped, orders)?;
                 ways.extend(packed.with_boxes(problem, orders.0, tile));
                 ways.extend(packed.with_lanes(problem, orders.0, tile));
+                ways.extend(packed.with_stencil(problem, orders.1, tile));
                 let in_place = packed.in_place(tile);
                 for way in in_place.into_iter().chain([packed]) {
                     ways.extend(way.with_right_in_place(tile));
@@ -133,7 +145,7 @@ impl Product {
             right: Operand::new(problem, right, &batch, &cols)?,
             reading: Reading::Packed,
             right_step: None,
-            lanes: None,
+            way: Way::Tiles,
             staged: problem.staged.clone(),
             staged_out: None,
             out: problem.out,
@@ -154,7 +166,14 @@ impl Product {
     fn with_lanes(&self, problem: &Problem, order: Order, tile: TileSize) -> Option<Product> {
         let (left, role) = if self.swapped { (&problem.b, Role::Col) } else { (&problem.a, Role::Row) };
         let lanes = Lanes::of(self, problem, left, &order.of(problem, role, left), tile)?;
-        Some(Product { lanes: Some(lanes), ..self.clone() })
+        Some(Product { way: Way::Lanes(lanes), ..self.clone() })
+    }
+
+    /// The same along the positions of its vectors' images, where it is a convolution to few channels.
+    fn with_stencil(&self, problem: &Problem, order: Order, tile: TileSize) -> Option<Product> {
+        let (right, role) = if self.swapped { (&problem.a, Role::Row) } else { (&problem.b, Role::Col) };
+        let stencil = Stencil::of(self, problem, right, &order.of(problem, role, right), tile)?;
+        Some(Product { way: Way::Stencil(stencil), ..self.clone() })
     }
 
     /// The same with the broadcast operand read where it lies, if it lies as packed rows do.
@@ -218,8 +237,10 @@ impl Product {
 
     /// Cycles for one batch index, roughly; the figures are of an AVX-512 machine and only their order matters.
     fn cost(&self, tile: TileSize) -> f64 {
-        if let Some(lanes) = &self.lanes {
-            return lanes.cost(self, tile);
+        match &self.way {
+            Way::Tiles => {}
+            Way::Lanes(lanes) => return lanes.cost(self, tile),
+            Way::Stencil(stencil) => return stencil.cost(self, tile),
         }
         let (m, n, k) = (self.m as f64, self.n as f64, self.k as f64);
         let vectors = self.n.div_ceil(tile.lanes) as f64 / 2.0;

@@ -14,24 +14,24 @@ const BOX_BYTES: usize = 256 << 10;
 /// How a dimension of the operand moves: with the index of one loop over positions, of one over taps, or both. Loops
 /// of a single index move nothing.
 #[derive(Clone, Copy)]
-struct Moves<'a> {
+pub(super) struct Moves<'a> {
     dim: &'a Dim,
     position: Option<usize>,
-    tap: Option<usize>,
+    pub tap: Option<usize>,
     /// A row or column of the image, rather than the number of an image or channel.
     spatial: bool,
 }
 
 impl Moves<'_> {
     /// Number of indices and elements between them, along a dimension that isn't spatial.
-    fn along(moves: Option<&Moves<'_>>, problem: &Problem) -> (usize, isize) {
+    pub fn along(moves: Option<&Moves<'_>>, problem: &Problem) -> (usize, isize) {
         moves.map_or((1, 1), |moves| {
             let index = moves.position.or(moves.tap).expect("it moves with one of them");
             (problem.loops[index].size, moves.dim.coefficients[index] * moves.dim.stride)
         })
     }
 
-    fn spatial(&self, problem: &Problem) -> Spatial {
+    pub fn spatial(&self, problem: &Problem) -> Spatial {
         let of = |i: Option<usize>| i.map_or((0, 1), |i| (self.dim.coefficients[i], problem.loops[i].size));
         let ((a, positions), (b, taps)) = (of(self.position), of(self.tap));
         let Dim { offset, size, stride, .. } = *self.dim;
@@ -40,14 +40,14 @@ impl Moves<'_> {
 }
 
 /// An operand as images: what each of its dimensions is.
-struct Form<'a> {
-    positions_are_rows: bool,
-    images: Option<Moves<'a>>,
-    height: Option<Moves<'a>>,
-    width: Moves<'a>,
-    channels: Option<Moves<'a>>,
+pub(super) struct Form<'a> {
+    pub positions_are_rows: bool,
+    pub images: Option<Moves<'a>>,
+    pub height: Option<Moves<'a>>,
+    pub width: Moves<'a>,
+    pub channels: Option<Moves<'a>>,
     /// Loops over taps, in the product's order.
-    taps: Vec<usize>,
+    pub taps: Vec<usize>,
 }
 
 impl Image {
@@ -105,7 +105,7 @@ impl Image {
         let mut image = Image {
             positions_are_rows: form.positions_are_rows,
             block: tile.block,
-            origin: -spatial.map(|moves| moves.dim.offset * moves.dim.stride).sum::<isize>(),
+            origin: Image::origin_of(spatial),
             images,
             image_stride,
             height,
@@ -122,6 +122,11 @@ impl Image {
         (image.elements(image.block) * tile.element <= MOST_BYTES).then_some(image)
     }
 
+    /// From an operand's first index to its element of coordinates zero.
+    pub(super) fn origin_of<'m>(spatial: impl Iterator<Item = &'m Moves<'m>>) -> isize {
+        -spatial.map(|moves| moves.dim.offset * moves.dim.stride).sum::<isize>()
+    }
+
     /// Positions, in whole rows of the result, whose boxes take about so many elements.
     fn rows_for(&self, elements: usize) -> usize {
         let row = self.row();
@@ -134,7 +139,7 @@ impl Image {
 }
 
 impl<'a> Form<'a> {
-    fn of(problem: &Problem, access: &'a Access, outer: &[usize]) -> Option<Form<'a>> {
+    pub fn of(problem: &Problem, access: &'a Access, outer: &[usize]) -> Option<Form<'a>> {
         let size = |i: usize| problem.loops[i].size;
         let moving = |list: &[usize]| -> Vec<usize> { list.iter().copied().filter(|&i| size(i) > 1).collect() };
         let (rows, terms) = (moving(outer), moving(&loops_of(problem, Role::Sum)));

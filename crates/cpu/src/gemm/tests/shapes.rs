@@ -1,5 +1,6 @@
 //! Contractions under test.
 
+use super::super::operand::Way;
 use super::super::problem;
 use super::super::staging::Staging;
 use super::*;
@@ -281,14 +282,37 @@ fn depthwise_convolutions_run_along_the_groups() {
             case.check::<f32>(&mut random);
         }
         for case in [conv.forward(), conv.backward_weights()] {
-            assert!(ways_for_images(&case).iter().any(|way| way.lanes.is_some()), "{conv:?}");
+            assert!(ways_for_images(&case).iter().any(|way| matches!(way.way, Way::Lanes(_))), "{conv:?}");
         }
     }
     depthwise()[1].forward().check::<f64>(&mut random);
     let [grouped, few] = [Conv { groups: 6, ..convolutions()[0] }, Conv { groups: 2, ..depthwise()[0] }];
     for conv in [grouped, few] {
-        assert!(ways_for_images(&conv.forward()).iter().all(|way| way.lanes.is_none()));
+        assert!(ways_for_images(&conv.forward()).iter().all(|way| !matches!(way.way, Way::Lanes(_))));
     }
+}
+
+#[test]
+fn convolutions_of_few_channels_run_along_the_positions() {
+    let mut random = Random(16);
+    let base = convolutions()[0];
+    let of = [
+        Conv { output: 1, ..base },
+        Conv { output: 3, input: 1, kernel: [5, 5], padding: 2, size: [28, 28], ..base },
+        Conv { output: 6, input: 1, stride: 2, padding: 3, kernel: [7, 6], size: [33, 40], ..base },
+        Conv { output: 2, input: 40, kernel: [3, 4], ..base },
+        Conv { output: 4, stride: 3, dilation: 2, padding: 2, size: [20, 21], groups: 2, ..base },
+        Conv { output: 2, input: 33, kernel: [1, 3], padding: 0, batch: 3, ..base },
+    ];
+    for conv in of {
+        let turned = Conv { input: conv.output, output: conv.input, ..conv };
+        for case in [conv.forward(), turned.backward_data()] {
+            case.check::<f32>(&mut random);
+        }
+        let found = ways_for_images(&conv.forward()).iter().any(|way| matches!(way.way, Way::Stencil(_)));
+        assert!(found, "{conv:?}");
+    }
+    of[2].forward().check::<f64>(&mut random);
 }
 
 /// All ways of running a case whose images lie channels-last.

@@ -1,7 +1,7 @@
 //! Rates against the multiply-add peak. Run with
 //! `cargo test --release -p fovea-cpu --lib -- --ignored --nocapture gemm_speed`.
 
-use super::super::operand::Reading;
+use super::super::operand::{Reading, Way};
 use super::shapes::{Conv, matmul};
 use super::*;
 use crate::pool::pool;
@@ -100,7 +100,8 @@ fn measure_compiled(name: &str, compiled: &CompiledContraction, (a, b): (&[f32],
             format!(
                 "{}{}m {} n {} k {} {}/{}",
                 match p.reading {
-                    _ if p.lanes.is_some() => "lanes ",
+                    _ if matches!(p.way, Way::Lanes(_)) => "lanes ",
+                    _ if matches!(p.way, Way::Stencil(_)) => "stencil ",
                     Reading::Packed => "",
                     Reading::InPlace(_) => "in place ",
                     Reading::Boxes(_) => "boxes ",
@@ -197,6 +198,13 @@ fn gemm_speed() {
     };
     measure("7×7/2 first layer", &first.forward(), peak);
     measure("7×7/2 weights", &first.backward_weights(), peak);
+    for (input, output, size, padding) in [(1, 6, 28, 2), (6, 16, 14, 0)] {
+        let few = Conv { batch: 128, input, output, size: [size; 2], kernel: [5, 5], stride: 1, padding, ..first };
+        measure(&format!("5×5 {input}→{output} forward"), &few.forward(), peak);
+        measure(&format!("5×5 {input}→{output} data"), &few.backward_data(), peak);
+        measure(&format!("5×5 {input}→{output} weights"), &few.backward_weights(), peak);
+    }
+    measure("7×7/2 data", &first.backward_data(), peak);
     let strided = Conv {
         batch: 8,
         groups: 1,

@@ -93,6 +93,10 @@ pub trait Runtime: Send + Sync {
     fn channels_last(&self) -> bool {
         false
     }
+    /// Whether loops run part by part where a plan says that they may ([`crate::plan::Band`]).
+    fn runs_bands(&self) -> bool {
+        false
+    }
     fn compile(&self, plan: &Arc<Plan>) -> Result<Arc<dyn Executable>>;
     /// A buffer holding these bytes.
     fn upload(&self, bytes: &[u8], dtype: DType) -> Result<BufferRef>;

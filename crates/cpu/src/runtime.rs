@@ -1,7 +1,7 @@
 //! Runs plans on the CPU: memory for slots, steps in order, failures as typed errors.
 
 use crate::gemm::CompiledContraction;
-use crate::loops::CompiledLoop;
+use crate::loops::{CompiledBand, CompiledLoop};
 use crate::memory::{self, Buffer, MemoryStats};
 use crate::pool::{Alone, pool};
 use check::{check_views, fits, may_take_over, writes};
@@ -11,9 +11,10 @@ use fovea_core::device::{
 use fovea_core::plan::{Home, KernelStep, Plan, SlotId, Step};
 use fovea_core::profile::is_quick;
 use fovea_core::{DType, Error, Layout, Result};
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicIsize, Ordering};
+use std::sync::atomic::{AtomicIsize, AtomicU64, Ordering};
 use std::time::Instant;
 
 mod check;
@@ -35,6 +36,10 @@ impl Runtime for CpuRuntime {
     }
 
     fn channels_last(&self) -> bool {
+        true
+    }
+
+    fn runs_bands(&self) -> bool {
         true
     }
 
@@ -91,6 +96,10 @@ enum Compiled {
     Loop(Box<CompiledLoop>),
     Contract(CompiledContraction),
     Kernel,
+    /// The first loop of a band, which stands for all of them.
+    Band(Box<CompiledBand>),
+    /// Any other loop of a band.
+    InBand,
 }
 
 /// A plan ready to run on the CPU.
@@ -130,7 +139,12 @@ impl CpuExecutable {
             }
             first_writes.push(first);
             check_views(plan, step).map_err(label)?;
+            let band = plan.bands.iter().find(|band| band.steps().contains(&index));
             steps.push(match step {
+                Step::Loop(_) if band.is_some_and(|band| band.first != index) => Compiled::InBand,
+                Step::Loop(_) if let Some(band) = band => {
+                    Compiled::Band(Box::new(CompiledBand::compile(plan, band).map_err(label)?))
+                }
                 Step::Loop(nest) => Compiled::Loop(Box::new(CompiledLoop::compile(nest, &plan.slots).map_err(label)?)),
                 Step::Contract { contraction, a, b, out } => {
                     let dtype = plan.slots[*out].dtype;
@@ -185,6 +199,19 @@ impl Executable for CpuExecutable {
 /// Is told when each step began and ended.
 type Told<'a> = Option<&'a dyn Fn(usize, Instant, Instant)>;
 
+/// Tells of steps that ran from `start` until now: of several ones as if one had followed another, with shares of the
+/// time as in `times`.
+fn tell(told: &dyn Fn(usize, Instant, Instant), steps: Range<usize>, start: Instant, times: &[AtomicU64]) {
+    let times: Vec<u64> = times.iter().map(|t| t.load(Ordering::Relaxed).max(1)).collect();
+    let (all, whole) = (times.iter().sum::<u64>() as f64, start.elapsed());
+    let mut before = 0;
+    for (step, time) in steps.zip(times) {
+        let at = |ns: u64| start + whole.mul_f64(ns as f64 / all);
+        told(step, at(before), at(before + time));
+        before += time;
+    }
+}
+
 impl CpuExecutable {
     fn run_all(&self, externals: Vec<BufferRef>, data: &[Datum], told: Told<'_>) -> Result<Vec<BufferRef>, RunFailure> {
         let mut consumed = vec![false; externals.len()];
@@ -206,17 +233,24 @@ impl CpuExecutable {
         let _warm = pool().keep_warm();
         let threads: &dyn Threads = if self.quick { &Alone } else { pool() };
         for index in 0..self.steps.len() {
+            let steps = match &self.steps[index] {
+                Compiled::InBand => continue,
+                Compiled::Band(band) => index..index + band.len(),
+                _ => index..index + 1,
+            };
+            // Of a band, what each of its loops took.
+            let times: Option<Vec<AtomicU64>> = told.map(|_| steps.clone().map(|_| AtomicU64::new(0)).collect());
             let start = told.map(|_| Instant::now());
-            let result = run.prepare(index).and_then(|()| {
-                for external in self.first_writes[index].iter().filter_map(|&o| run.donors[o]) {
+            let result = steps.clone().try_for_each(|step| run.prepare(step)).and_then(|()| {
+                for external in self.first_writes[steps.clone()].iter().flatten().filter_map(|&o| run.donors[o]) {
                     consumed[external] = true;
                 }
-                catch_unwind(AssertUnwindSafe(|| run.step(index, data, threads)))
+                catch_unwind(AssertUnwindSafe(|| run.step(index, data, threads, times.as_deref())))
                     .unwrap_or_else(|panic| Err(Error::internal(format!("a kernel panicked: {}", panic_text(&*panic)))))
             });
             result.map_err(|error| labelled(&self.plan, index, error))?;
-            if let (Some(told), Some(start)) = (told, start) {
-                told(index, start, Instant::now());
+            if let (Some(told), Some(start), Some(times)) = (told, start, times) {
+                tell(told, steps, start, &times);
             }
         }
         run.finish()
@@ -295,7 +329,8 @@ impl<'a> Running<'a> {
         Ok(())
     }
 
-    fn step(&self, index: usize, data: &[Datum], threads: &dyn Threads) -> Result<()> {
+    /// Runs step `index`, or the band that begins there; adds what each of its loops took to `times`.
+    fn step(&self, index: usize, data: &[Datum], threads: &dyn Threads, times: Option<&[AtomicU64]>) -> Result<()> {
         injected_failure()?;
         let slots = &self.slots;
         match (&self.executable.plan.steps[index], &self.executable.steps[index]) {
@@ -308,6 +343,13 @@ impl<'a> Running<'a> {
             (Step::Contract { a, b, out, .. }, Compiled::Contract(compiled)) => {
                 // SAFETY: as above; `check_views` found the views inside their slots and the result apart from them.
                 unsafe { compiled.run(slots[a.slot], slots[b.slot], slots[*out], threads) }
+            }
+            (Step::Loop(_), Compiled::Band(band)) => {
+                (1..band.len()).try_for_each(|_| injected_failure())?;
+                // SAFETY: as above for each loop; slots of one band share no memory, donated externals excepted, which
+                // no other loop of the band reads.
+                unsafe { band.run(slots, data, threads, times) };
+                Ok(())
             }
             (Step::Kernel(kernel), _) => self.kernel(kernel, threads),
             _ => Err(Error::internal("a step compiled as another kind")),

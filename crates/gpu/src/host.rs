@@ -166,6 +166,7 @@ fn one_step(
         labels,
         origins,
         slots,
+        bands: Vec::new(),
         arena_bytes: 0,
         donations: Vec::new(),
         externals: reads.len(),

@@ -4,6 +4,7 @@ use crate::session::Session;
 use fovea_core::device::Runtime;
 use fovea_core::graph::Val;
 use fovea_core::op::{OpDef, TensorType};
+use fovea_core::plan::BandLimits;
 use fovea_core::sample::{Arrangement, DynSample, SampleInput};
 use fovea_core::{DType, Error, Result};
 use std::sync::Arc;
@@ -124,6 +125,8 @@ pub struct Recorded {
 /// Records a sample on `inputs` with as many derivatives as `order` says and there are.
 pub fn record(s: &mut Session, case: &Case, values: &[Vec<f64>], mode: Mode, order: usize) -> Result<Recorded> {
     (s.fusion, s.reuse, s.channels_last) = (mode.fusion, mode.reuse, mode.channels_last);
+    // However small they are: samples are.
+    s.bands = BandLimits::NONE;
     s.random = RANDOM;
     let mut inputs = Vec::with_capacity(values.len());
     for (i, values) in values.iter().enumerate() {

@@ -223,6 +223,7 @@ impl Graph {
                     merge: true,
                     max_slots: runtime.max_slots(),
                     channels_last: self.channels_last && runtime.channels_last(),
+                    bands: (self.fusion && runtime.runs_bands()).then_some(self.bands),
                 };
                 let plan = Arc::new(make_plan(self.to_segment(&encoded), options)?);
                 self.counters.plans_made += 1;

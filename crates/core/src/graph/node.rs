@@ -5,7 +5,7 @@ use super::variable::{Variable, VariableId};
 use crate::device::{Datum, Device, Runtime};
 use crate::error::{Error, Result};
 use crate::op::{DynOp, OutTypes, TensorType};
-use crate::plan::PlanCache;
+use crate::plan::{BandLimits, PlanCache};
 use crate::profile::Profile;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
@@ -193,6 +193,8 @@ pub struct Graph {
     pub reuse: bool,
     /// Whether images lie channels-last inside plans where the runtime gains from it.
     pub channels_last: bool,
+    /// Which loops run part by part where the runtime gains from it.
+    pub bands: BandLimits,
     /// Where the steps of evaluations are booked, while a profile is taken.
     pub profile: Option<Arc<Profile>>,
     /// State of the random generator: seed and offset.
@@ -240,6 +242,7 @@ impl Graph {
             fusion: true,
             reuse: true,
             channels_last: true,
+            bands: BandLimits::NORMAL,
             profile: None,
             random: (0, 0),
             random_taken: false,

@@ -3,7 +3,7 @@
 //! Every node gets a level: an elementwise node may share the level of an elementwise producer of the same shape, and a
 //! reduction that of its producer; any other edge goes up a level. Groups are the connected components within one
 //! level. A path never comes back to a lower level and every edge inside a level stays inside a component, so fusing
-//! components can't make a cycle.
+//! components can't make a cycle, also where reductions of one level are joined because they read the same value.
 
 use super::merge::Merged;
 use super::segment::{Segment, Source};
@@ -34,12 +34,12 @@ pub(crate) enum Unit {
 }
 
 /// See the module.
-struct Levels<'a> {
-    segment: &'a Segment,
-    merged: &'a Merged,
-    options: PlanOptions,
+pub(super) struct Levels<'a> {
+    pub segment: &'a Segment,
+    pub merged: &'a Merged,
+    pub options: PlanOptions,
     inlined: Vec<bool>,
-    level: Vec<u32>,
+    pub level: Vec<u32>,
 }
 
 impl<'a> Levels<'a> {
@@ -68,7 +68,7 @@ impl<'a> Levels<'a> {
     }
 
     /// Nodes that a loop node may share a loop with, of those that it reads.
-    fn partners(&self, i: usize) -> impl Iterator<Item = u32> {
+    pub fn partners(&self, i: usize) -> impl Iterator<Item = u32> {
         self.merged.inputs[i].iter().filter_map(move |&source| match source {
             Source::Node(p, _) if self.fuse(p as usize, i) && !self.is_free(source) => Some(p),
             _ => None,
@@ -83,7 +83,7 @@ impl<'a> Levels<'a> {
     }
 
     /// Whether a loop has the value without reading it from anywhere.
-    fn is_free(&self, source: Source) -> bool {
+    pub fn is_free(&self, source: Source) -> bool {
         matches!(source, Source::Node(p, _) if self.inlined[p as usize]) || self.merged.constant(source).is_some()
     }
 
@@ -116,7 +116,7 @@ impl<'a> Levels<'a> {
     }
 
     /// Joins loop nodes of one level. A node that can't join goes up, and what reads it with it.
-    fn components(&mut self) -> Components {
+    fn components(&mut self, pairs: &[(u32, u32)]) -> Components {
         let n = self.level.len();
         let mut components = Components { parent: (0..n as u32).collect(), size: vec![1; n], axes: vec![None; n] };
         for i in (0..n).filter(|&i| self.merged.used[i] != 0) {
@@ -133,6 +133,11 @@ impl<'a> Levels<'a> {
             let partners: Vec<u32> = self.partners(i).filter(|&p| self.level[p as usize] == own).collect();
             if !partners.is_empty() && !components.join(i as u32, &partners, axes) {
                 self.level[i] += 1;
+            }
+        }
+        for &(i, j) in pairs {
+            if self.level[i as usize] == self.level[j as usize] {
+                components.join_pair(i, j);
             }
         }
         components
@@ -156,6 +161,16 @@ impl Components {
             i = self.parent[i as usize];
         }
         i
+    }
+
+    /// Joins two reductions' components, unless they reduce over different axes or grow too large.
+    fn join_pair(&mut self, a: u32, b: u32) {
+        let (a, b) = (self.find(a), self.find(b));
+        let size = self.size[a as usize] + self.size[b as usize];
+        if a != b && size <= MAX_FUSED && self.axes[a as usize] == self.axes[b as usize] {
+            self.parent[a as usize] = b;
+            self.size[b as usize] = size;
+        }
     }
 
     /// Joins `node` to the components of `others`, unless they reduce over different axes or grow too large.
@@ -187,7 +202,8 @@ pub(crate) fn group(segment: &Segment, merged: &Merged, options: PlanOptions) ->
     let n = segment.nodes.len();
     let mut levels = Levels::new(segment, merged, options)?;
     levels.sink();
-    let mut components = levels.components();
+    let pairs = levels.pair();
+    let mut components = levels.components(&pairs);
     let inlined = levels.inlined;
     let mut members: Vec<Vec<u32>> = vec![Vec::new(); n];
     for i in 0..n {
@@ -277,7 +293,7 @@ fn mark_stored(merged: &Merged, component: &[u32], inlined: &[bool], stored: &mu
 }
 
 /// The iteration space of a loop node.
-fn iteration(segment: &Segment, merged: &Merged, i: usize) -> Option<Shape> {
+pub(super) fn iteration(segment: &Segment, merged: &Merged, i: usize) -> Option<Shape> {
     match merged.work[i] {
         Some(Work::Elementwise(_)) => Some(segment.nodes[i].types[0].shape),
         Some(Work::Reduction { .. }) => Some(super::merge::type_of(segment, merged.inputs[i][0]).shape),

@@ -5,6 +5,7 @@ use crate::dtype::DType;
 use crate::op::{DynOp, Monoid, TensorType};
 use crate::scalar::Program;
 use crate::shape::{Layout, Shape, Strides};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Index into [`Plan::slots`].
@@ -116,6 +117,25 @@ pub enum Step {
     Kernel(KernelStep),
 }
 
+/// Neighbouring loops that may run part by part, each over a range of its rows before the first goes on: all dimensions
+/// of [`Band::axes`] together have `extent` indices, and of what the band's loops write a loop reads at an index only
+/// what was written at the same one. What a band touches shares no memory with anything else that it touches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Band {
+    /// The first step.
+    pub first: usize,
+    /// For each step, the neighbouring dimensions that are its rows; they merge into one ([`LoopNest::merged`]).
+    pub axes: Vec<Range<usize>>,
+    /// Rows.
+    pub extent: usize,
+}
+
+impl Band {
+    pub fn steps(&self) -> Range<usize> {
+        self.first..self.first + self.axes.len()
+    }
+}
+
 /// A runnable plan.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
@@ -124,6 +144,8 @@ pub struct Plan {
     pub labels: Vec<String>,
     /// The first node of the segment that each step computes.
     pub origins: Vec<u32>,
+    /// In the order of their steps; no two share one.
+    pub bands: Vec<Band>,
     pub slots: Vec<Slot>,
     pub arena_bytes: usize,
     /// Externals whose buffer an output may take over, as (output, external): the last step that reads the external

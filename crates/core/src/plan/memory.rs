@@ -1,6 +1,6 @@
 //! Where each slot lives: arena offsets by liveness, and outputs that may take over an external's buffer.
 
-use super::ir::{Home, Operand, Plan, Step};
+use super::ir::{Band, Home, Operand, Plan, Step};
 use super::layout::{is_dense, same_walk};
 use super::segment::Segment;
 use std::cmp::Reverse;
@@ -102,7 +102,19 @@ impl Arena {
 
 /// Gives every arena slot its offset and lists donations.
 pub(crate) fn assign(plan: &mut Plan, segment: &Segment, reuse: bool) {
-    let lives = lifetimes(plan);
+    let steps = lifetimes(plan);
+    let mut lives = steps.clone();
+    // The loops of a band run in turn, so that all that they touch is alive from the first to the last.
+    for life in lives.iter_mut().flatten() {
+        for band in plan.bands.iter().map(Band::steps) {
+            if band.contains(&life.0) {
+                life.0 = band.start;
+            }
+            if band.contains(&life.1) {
+                life.1 = band.end - 1;
+            }
+        }
+    }
     let mut order: Vec<(usize, usize, usize)> = lives
         .iter()
         .enumerate()
@@ -129,7 +141,7 @@ pub(crate) fn assign(plan: &mut Plan, segment: &Segment, reuse: bool) {
     }
     plan.arena_bytes = arena.end;
     if reuse {
-        donate(plan, segment, &lives);
+        donate(plan, segment, &steps);
     }
 }
 
@@ -154,7 +166,7 @@ fn donate(plan: &mut Plan, segment: &Segment, lives: &[Option<(usize, usize)>]) 
                     && plan.slots[slot].elements == plan.slots[store.slot].elements
                     && same_walk(&nest.shape, &strides, &store.strides)
                     && offset == store.offset;
-                let last_read = lives[slot].is_some_and(|(_, last)| last == s);
+                let last_read = lives[slot].is_some_and(|(_, last)| last == s) && !read_beside(plan, s, slot);
                 let alone = nest
                     .operands
                     .iter()
@@ -170,4 +182,15 @@ fn donate(plan: &mut Plan, segment: &Segment, lives: &[Option<(usize, usize)>]) 
             }
         }
     }
+}
+
+/// Whether another loop of the band that step `s` belongs to reads the slot: rows that are still to come would find it
+/// overwritten.
+fn read_beside(plan: &Plan, s: usize, slot: usize) -> bool {
+    let mut others = plan.bands.iter().map(Band::steps).filter(|band| band.contains(&s)).flatten().filter(|&o| o != s);
+    others.any(|other| {
+        let mut touches = false;
+        each_slot(&plan.steps[other], |touched| touches |= touched == slot);
+        touches
+    })
 }

@@ -113,6 +113,9 @@ pub(crate) fn merge(segment: &Segment, options: PlanOptions) -> Merged {
         }
         inputs.push(resolved);
     }
+    for (inputs, work) in inputs.iter_mut().zip(&mut work) {
+        drop_unread(inputs, work);
+    }
     let mut used = vec![0u32; n];
     let mut wanted = Vec::new();
     for (i, node) in segment.nodes.iter().enumerate() {
@@ -145,6 +148,16 @@ pub(crate) fn merge(segment: &Segment, options: PlanOptions) -> Merged {
         }
     }
     Merged { inputs, work, used, wanted, readers }
+}
+
+/// Leaves out what an elementwise op names for its gradient alone.
+fn drop_unread(inputs: &mut SmallVec<[Source; 3]>, work: &mut Option<Work>) {
+    let Some(Work::Elementwise(program)) = work else { return };
+    let read: Vec<usize> = (0..inputs.len()).filter(|&i| program.reads(i)).collect();
+    if read.len() < inputs.len() {
+        Arc::make_mut(program).keep_inputs(&read);
+        *inputs = read.iter().map(|&i| inputs[i]).collect();
+    }
 }
 
 pub(crate) fn type_of(segment: &Segment, source: Source) -> crate::op::TensorType {

@@ -1,5 +1,6 @@
 //! A scalar program made ready: actions over blocks of elements that fit the first-level cache.
 
+use super::ahead::{self, Ahead};
 use super::draw::{Draw, Key};
 use super::kernel::Kernel;
 use super::space::{Access, Rect, Space};
@@ -188,6 +189,9 @@ impl Code {
     }
 }
 
+/// Elements that a block asks for of the next one: more would wait for one another.
+const MOST_AHEAD: usize = 1024;
+
 /// One thread's state of a run.
 pub struct Frame<'a> {
     code: &'a Code,
@@ -198,6 +202,8 @@ pub struct Frame<'a> {
     moving: SmallVec<[(u16, u16); 8]>,
     in_place: SmallVec<[u16; 2]>,
     cells: &'a [Cell],
+    /// This thread's.
+    ahead: *const Ahead,
 }
 
 impl<'a> Frame<'a> {
@@ -228,7 +234,8 @@ impl<'a> Frame<'a> {
                 }
             });
         }
-        let frame = Frame { code, space, bases, pointers, moving, in_place, cells };
+        let ahead = Ahead::of_thread();
+        let frame = Frame { code, space, bases, pointers, moving, in_place, cells, ahead };
         if !code.hoisted.is_empty() {
             let rows = (code.block / space.cols()).min(space.rows());
             let rect = Rect { row: 0, rows, col: 0, cols: space.cols() };
@@ -251,18 +258,27 @@ impl<'a> Frame<'a> {
         self.pointers[entry as usize]
     }
 
-    /// Evaluates the program over the rectangles, `n` elements in all.
+    /// Evaluates the program over the rectangles, `n` elements in all; `next` is a rectangle of which the first
+    /// elements will be needed soon.
     ///
     /// # Safety
     /// The rectangles follow the policy that the code was made for and have at most `code.block` elements; no other
     /// thread evaluates the same elements.
-    pub unsafe fn eval(&mut self, rects: &[Rect], n: usize) {
+    pub unsafe fn eval(&mut self, rects: &[Rect], n: usize, next: Option<Rect>) {
+        // SAFETY: a frame stays on its thread.
+        let next = next.filter(|_| !unsafe { (*self.ahead).step() });
+        let next = next.filter(|_| std::env::var_os("NOAHEAD").is_none());
         for &(entry, access) in &self.moving {
             let from = &self.space.accesses[access as usize];
             let start = self.space.start(from, rects[0]);
             // SAFETY: the element is in bounds.
             let pointer = unsafe { self.bases[access as usize].offset(start * from.size as isize) };
             self.pointers[entry as usize] = pointer;
+            if let Some(next) = next {
+                let start = self.space.start(from, next) * from.size as isize;
+                let n = if from.linear { n } else { n.min(next.cols) };
+                ahead::ask(self.bases[access as usize].wrapping_offset(start), n.min(MOST_AHEAD) * from.size);
+            }
         }
         // SAFETY: the caller's.
         unsafe { self.act(&self.code.actions, rects, n) };

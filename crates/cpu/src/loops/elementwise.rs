@@ -84,33 +84,43 @@ impl Elementwise {
         Ok(Elementwise { space, code, policy, height, width })
     }
 
+    /// Rows of one group (the whole space unless tiles must not cross it), blocks down a group and along a row.
+    fn grid(&self) -> (usize, usize, usize) {
+        let rows = self.space.rows();
+        let group = if self.policy == Policy::Tile { self.space.dims[self.space.dims.len() - 2] } else { rows };
+        (group, group.div_ceil(self.height), self.space.cols().div_ceil(self.width))
+    }
+
+    pub fn blocks(&self) -> usize {
+        let (group, down, along) = self.grid();
+        self.space.rows() / group * down * along
+    }
+
     /// # Safety
     /// As [`super::CompiledLoop::run`]; `bases` are the buffers of the accesses.
     pub unsafe fn run(&self, bases: &[*mut u8], data: &[Datum], threads: &dyn Threads) {
         // SAFETY: the caller's.
         let cells = unsafe { self.code.prologue(&self.space, bases, data) };
         let (rows, cols) = (self.space.rows(), self.space.cols());
-        // Rows of one group, the whole space unless tiles must not cross it.
-        let group = if self.policy == Policy::Tile { self.space.dims[self.space.dims.len() - 2] } else { rows };
-        let (down, along) = (group.div_ceil(self.height), cols.div_ceil(self.width));
-        let blocks = rows / group * down * along;
+        let (group, down, along) = self.grid();
+        let blocks = self.blocks();
         let tasks = tasks(blocks, rows * cols * (4 + self.code.actions.len()) / 4, threads);
         let shared = Shared(bases);
         let body = |task: usize| {
             scratch::with(self.code.bytes, |memory| {
                 // SAFETY: the memory is this task's; the buffers are the caller's.
                 let mut frame = unsafe { Frame::new(&self.code, &self.space, shared.pointers(), &cells, memory) };
-                for block in part(blocks, tasks, task) {
+                let rect_of = |block: usize| {
                     let (above, col) = (block / along, block % along * self.width);
-                    let (row, end) = (above % down * self.height, above / down * group);
-                    let rect = Rect {
-                        row: end + row,
-                        rows: self.height.min(group - row),
-                        col,
-                        cols: self.width.min(cols - col),
-                    };
+                    let (row, start) = (above % down * self.height, above / down * group);
+                    let (rows, cols) = (self.height.min(group - row), self.width.min(cols - col));
+                    Rect { row: start + row, rows, col, cols }
+                };
+                for block in part(blocks, tasks, task) {
+                    let rect = rect_of(block);
+                    let next = (block + 1 < blocks).then(|| rect_of(block + 1));
                     // SAFETY: blocks are disjoint and follow the policy.
-                    unsafe { frame.eval(&[rect], rect.rows * rect.cols) };
+                    unsafe { frame.eval(&[rect], rect.rows * rect.cols, next) };
                 }
             });
         };

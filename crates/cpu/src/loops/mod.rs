@@ -6,6 +6,8 @@
 //! alone (`reduce`). So a result is a function of the operands' elements, whatever the layout, the blocks or the
 //! number of threads (S13).
 
+mod ahead;
+mod band;
 mod code;
 mod draw;
 mod elementwise;
@@ -21,13 +23,14 @@ mod strided;
 mod tests;
 mod transpose;
 
+pub use band::CompiledBand;
 pub(crate) use strided::copy as copy_strided;
 
 use crate::isa::{Isa, isa};
 use elementwise::Elementwise;
 use fovea_core::device::{Datum, Threads};
 use fovea_core::plan::{LoopNest, Operand, Slot, SlotId};
-use fovea_core::{DType, Error, Result};
+use fovea_core::{DType, Error, Result, Shape};
 use reduce::{Reducing, Strategy};
 use smallvec::SmallVec;
 use space::Access;
@@ -40,6 +43,8 @@ const PARALLEL_WORK: usize = 1 << 15;
 pub struct CompiledLoop {
     /// The slot of each access; `None` for positions.
     slots: Vec<Option<SlotId>>,
+    /// Bytes from row to row of each access, for a loop over a part of its rows.
+    along: Vec<isize>,
     body: Body,
 }
 
@@ -81,12 +86,33 @@ impl CompiledLoop {
     /// As [`CompiledLoop::compile`] for an instruction set that the processor has, with a given way to reduce.
     fn compile_for(nest: &LoopNest, slots: &[Slot], isa: Isa, strategy: Option<Strategy>) -> Result<CompiledLoop> {
         let accesses = accesses(nest, slots)?;
+        CompiledLoop::compile_accesses(nest, &nest.shape, accesses, Vec::new(), slots, isa, strategy)
+    }
+
+    /// As [`CompiledLoop::compile`] for `rows` neighbouring indices of `axis`, for [`CompiledLoop::run_rows`].
+    fn compile_rows(nest: &LoopNest, axis: usize, rows: usize, slots: &[Slot], isa: Isa) -> Result<CompiledLoop> {
+        let part = LoopNest { shape: nest.shape.with(axis, rows), ..nest.clone() };
+        let accesses = accesses(&part, slots)?;
+        let along = accesses.list.iter().map(|a| a.steps[axis] * a.size as isize).collect();
+        CompiledLoop::compile_accesses(&part, &nest.shape, accesses, along, slots, isa, None)
+    }
+
+    /// `whole` is the shape that decides the order of sums: that of all rows.
+    fn compile_accesses(
+        nest: &LoopNest,
+        whole: &Shape,
+        accesses: Accesses,
+        along: Vec<isize>,
+        slots: &[Slot],
+        isa: Isa,
+        strategy: Option<Strategy>,
+    ) -> Result<CompiledLoop> {
         let body = match (nest.reductions.items.is_empty(), nest.shape.size()) {
             (true, 0) => Body::Nothing,
             (true, _) => Body::Elementwise(Elementwise::compile(nest, &accesses, isa)?),
-            (false, _) => Body::Reducing(Reducing::compile(nest, &accesses, slots, isa, strategy)?),
+            (false, _) => Body::Reducing(Reducing::compile(nest, whole, &accesses, slots, isa, strategy)?),
         };
-        Ok(CompiledLoop { slots: accesses.slots, body })
+        Ok(CompiledLoop { slots: accesses.slots, along, body })
     }
 
     /// Runs the loop. `slots` holds the base pointer of every slot of the plan (those that the nest doesn't use may
@@ -99,14 +125,43 @@ impl CompiledLoop {
     /// place, as [`LoopNest`] says (also through different slots of one buffer). `data` has every index that the nest
     /// names.
     pub unsafe fn run(&self, slots: &[*mut u8], data: &[Datum], threads: &dyn Threads) {
-        let bases: SmallVec<[*mut u8; 8]> =
-            self.slots.iter().map(|slot| slot.map_or(std::ptr::null_mut(), |s| slots[s])).collect();
+        let base = |slot: &Option<SlotId>| slot.map_or(std::ptr::null_mut(), |s| slots[s]);
+        let bases: SmallVec<[*mut u8; 16]> = self.slots.iter().map(base).collect();
+        // SAFETY: the caller's.
+        unsafe { self.run_at(&bases, data, threads) };
+    }
+
+    /// As [`CompiledLoop::run`] for the rows from `row` on.
+    ///
+    /// # Safety
+    /// As there; pointers need to be valid for what these rows touch only.
+    unsafe fn run_rows(&self, slots: &[*mut u8], data: &[Datum], threads: &dyn Threads, row: usize) {
+        let base = |(slot, along): (&Option<SlotId>, &isize)| {
+            slot.map_or(std::ptr::null_mut(), |s| slots[s].wrapping_offset(row as isize * along))
+        };
+        let bases: SmallVec<[*mut u8; 16]> = self.slots.iter().zip(&self.along).map(base).collect();
+        // SAFETY: the caller's.
+        unsafe { self.run_at(&bases, data, threads) };
+    }
+
+    /// Blocks that a run takes, about.
+    fn blocks(&self) -> usize {
+        match &self.body {
+            Body::Nothing => 0,
+            Body::Elementwise(body) => body.blocks(),
+            Body::Reducing(body) => body.blocks(),
+        }
+    }
+
+    /// # Safety
+    /// As [`CompiledLoop::run`], with the pointer of each access.
+    unsafe fn run_at(&self, bases: &[*mut u8], data: &[Datum], threads: &dyn Threads) {
         // SAFETY: the caller's.
         unsafe {
             match &self.body {
                 Body::Nothing => {}
-                Body::Elementwise(body) => body.run(&bases, data, threads),
-                Body::Reducing(body) => body.run(&bases, data, threads),
+                Body::Elementwise(body) => body.run(bases, data, threads),
+                Body::Reducing(body) => body.run(bases, data, threads),
             }
         }
     }

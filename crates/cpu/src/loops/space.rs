@@ -125,14 +125,15 @@ impl Space {
         }
         let mut at = access.offset + rect.col as isize * access.inner();
         let mut row = rect.row;
-        for i in (0..self.dims.len() - 1).rev() {
+        for i in (1..self.dims.len() - 1).rev() {
             if row == 0 {
                 break;
             }
             at += (row % self.dims[i]) as isize * access.steps[i];
             row /= self.dims[i];
         }
-        at
+        // What is left is below the outermost dimension's size.
+        if self.dims.len() > 1 { at + row as isize * access.steps[0] } else { at }
     }
 
     /// Calls `body` for the pieces of a rectangle, in order.

@@ -85,6 +85,7 @@ fn chain(first: i64, second: i64) -> Arc<Plan> {
         labels: vec!["first".into(), "second".into()],
         origins: vec![0, 1],
         slots: vec![slot(Home::External(0)), slot(Home::Arena(256)), slot(Home::Output(0))],
+        bands: Vec::new(),
         arena_bytes: 512,
         donations: vec![(0, 0)],
         externals: 1,

@@ -189,11 +189,13 @@ impl Op for CrossEntropy {
         }
         operands.extend_from_slice(&rest);
         let losses = cx.apply_dyn(form.losses(), &operands)?;
+        // First over the classes, so that nothing but a number is left of a row when the next one begins.
+        let losses = sum(cx, losses, smallvec![places.dim])?;
         if self.reduction == NONE {
-            return Ok(Some(vec![sum(cx, losses, smallvec![places.dim])?]));
+            return Ok(Some(vec![losses]));
         }
+        let total = sum(cx, losses, (0..shape.rank() - 1).collect())?;
         let all: SmallVec<[usize; 4]> = (0..shape.rank()).collect();
-        let total = sum(cx, losses, all.clone())?;
         if self.reduction == SUM {
             return Ok(Some(vec![total]));
         }

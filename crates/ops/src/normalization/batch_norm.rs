@@ -147,7 +147,7 @@ impl Op for BatchNorm {
         if self.training {
             let [mean, variance] = moments(cx, x, &axes)?;
             let r = reciprocal_deviation(cx, variance, self.eps.0)?;
-            let y = cx.apply(Standardize { axes }, &[x, mean, r, weight, bias])?;
+            let y = cx.apply(Standardize { axes, one_weight: true }, &[x, mean, r, weight, bias])?;
             return Ok(Some(vec![y, channel_list(cx, mean, channels)?, channel_list(cx, variance, channels)?]));
         }
         let (mean, variance) = (channels_of(cx, RUNNING_MEAN, 0.0)?, channels_of(cx, RUNNING_VAR, 1.0)?);

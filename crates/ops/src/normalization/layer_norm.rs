@@ -2,7 +2,6 @@
 
 use super::standardize::Standardize;
 use super::statistics::{Axes, check_float, moments, reciprocal_deviation};
-use crate::maps::Maps;
 use fovea_core::attributes::{Float, Given};
 use fovea_core::graph::{Backward, Build, Val};
 use fovea_core::op::{InputSchema, OutTypes, Work};
@@ -29,9 +28,6 @@ attributes! {
 
 const WEIGHT: usize = 1;
 const BIAS: usize = 2;
-
-/// (x, weight, bias).
-static SCALE_AND_SHIFT: Maps = Maps::new("scale and shift", 3, |v| &v[0] * &v[1] + &v[2]);
 
 impl LayerNorm {
     fn check(&self, inputs: &[TensorType]) -> Result<Axes> {
@@ -104,13 +100,10 @@ impl Op for LayerNorm {
         let (one, zero) = (cx.scalar(1.0, dtype), cx.scalar(0.0, dtype));
         let [mean, variance] = moments(cx, x, &axes)?;
         let r = reciprocal_deviation(cx, variance, self.eps.0)?;
-        let y = cx.apply(Standardize { axes }, &[x, mean, r, one, zero])?;
-        if self.given == Given::first(1) {
-            return Ok(Some(vec![y]));
-        }
         let weight = self.given.position(WEIGHT).map_or(one, |at| inputs[at]);
         let bias = self.given.position(BIAS).map_or(zero, |at| inputs[at]);
-        Ok(Some(vec![cx.apply_dyn(SCALE_AND_SHIFT.of(dtype), &[y, weight, bias])?]))
+        let one_weight = self.given == Given::first(1);
+        Ok(Some(vec![cx.apply(Standardize { axes, one_weight }, &[x, mean, r, weight, bias])?]))
     }
 
     fn samples() -> Vec<Sample<LayerNorm>> {

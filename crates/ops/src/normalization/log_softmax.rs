@@ -84,7 +84,7 @@ impl Op for Normalize {
 pub(crate) fn log_softmax(cx: &mut Build<'_>, x: Val, dim: usize) -> Result<Val> {
     let dtype = cx.dtype(x);
     let axes: Axes = smallvec![dim];
-    let [largest, total] = exponential_sum(cx, x, &axes)?;
+    let [largest, _, total] = exponential_sum(cx, x, &axes)?;
     let log_total = cx.apply_dyn(LOGARITHM.of(dtype), &[total])?;
     cx.apply(Normalize { axes }, &[x, largest, log_total])
 }

@@ -15,16 +15,17 @@ attributes! {
     ///
     /// Shapes: any; result x's.
     ///
-    /// Gradient: `dx = y · (g − Σ g · y)`. Work: a composition of the maximum, the sum of exponentials and the
-    /// quotient; the gradient reads y alone.
+    /// Gradient: `dx = y · (g − Σ g · y)`. Work: a composition of the maximum, the sum of exponentials and their product
+    /// with its reciprocal; the gradient reads y alone.
     pub struct Softmax {
         /// The dimension that sums to 1; negative ones count from the end.
         dim: i64,
     }
 }
 
-/// (x, m, s): exp(x − m) / s.
-static QUOTIENT: Maps = Maps::new("softmax", 3, |v| (&v[0] - &v[1]).exp() / &v[2]);
+static RECIPROCAL: Maps = Maps::new("reciprocal", 1, |v| 1.0 / &v[0]);
+/// (x, exp(x − m), 1/s): `exp(x − m) / s`; x is there for its gradient.
+static SHARE: Maps = Maps::new("softmax", 3, |v| &v[1] * &v[2]);
 static PRODUCT: Maps = Maps::new("product", 2, |v| &v[0] * &v[1]);
 /// (g, y, Σ g · y).
 static GRADIENT: Maps = Maps::new("softmax gradient", 3, |v| &v[1] * (&v[0] - &v[2]));
@@ -49,16 +50,19 @@ impl Attributes for Normalize {
 
 impl Op for Normalize {
     const NAME: &'static str = "softmax_normalize";
-    const DOC: &'static str = "exp(x − max) / sum.";
-    const INPUTS: &'static [InputSchema] =
-        &[InputSchema::required("x", ""), InputSchema::required("max", ""), InputSchema::required("sum", "")];
+    const DOC: &'static str = "exp(x − max) / sum, of exponentials and the reciprocal of their sum.";
+    const INPUTS: &'static [InputSchema] = &[
+        InputSchema::required("x", ""),
+        InputSchema::required("exponentials", ""),
+        InputSchema::required("reciprocal", ""),
+    ];
 
     fn infer(&self, inputs: &[TensorType]) -> Result<OutTypes> {
         Ok(smallvec![inputs[0]])
     }
 
     fn work(&self, inputs: &[TensorType]) -> Work {
-        Work::Elementwise(QUOTIENT.of(inputs[0].dtype).program().clone())
+        Work::Elementwise(SHARE.of(inputs[0].dtype).program().clone())
     }
 
     fn saved(&self) -> Saved {
@@ -121,8 +125,9 @@ impl Op for Softmax {
     fn decompose(&self, cx: &mut Build<'_>, inputs: &[Val]) -> Result<Option<Vec<Val>>> {
         let x = inputs[0];
         let axes: Axes = smallvec![dimension(self.dim, cx.shape(x).rank(), "dim")?];
-        let [largest, total] = exponential_sum(cx, x, &axes)?;
-        Ok(Some(vec![cx.apply(Normalize { axes }, &[x, largest, total])?]))
+        let [_, exponentials, total] = exponential_sum(cx, x, &axes)?;
+        let reciprocal = cx.apply_dyn(RECIPROCAL.of(cx.dtype(x)), &[total])?;
+        Ok(Some(vec![cx.apply(Normalize { axes }, &[x, exponentials, reciprocal])?]))
     }
 
     fn samples() -> Vec<Sample<Softmax>> {

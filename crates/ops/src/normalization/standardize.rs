@@ -9,15 +9,17 @@ use fovea_core::sample::Sample;
 use fovea_core::{Error, Op, Result, TensorType};
 use smallvec::smallvec;
 
-/// `y = (x − mean) · r · weight + bias`, where mean and `r = 1 / √(variance + ε)` are those of x over `axes`, along
-/// which weight and bias are constant.
+/// `y = (x − mean) · r · weight + bias`, where mean and `r = 1 / √(variance + ε)` are those of x over `axes`.
 ///
-/// Recorded by batch and layer normalisation. Gradient, with `x̂ = (x − mean) · r` and n elements in a group:
-/// `dx = weight · r · (g − (Σ g + x̂ · Σ g · x̂) / n)`, which holds what flows through mean and r, so that these get none
-/// of their own; `dweight = Σ g · x̂`, `dbias = Σ g`.
+/// Recorded by batch and layer normalisation. Gradient, with `x̂ = (x − mean) · r`, n elements in a group and
+/// `h = weight · g`: `dx = r · (h − (Σ h + x̂ · Σ h · x̂) / n)`, which holds what flows through mean and r, so that these
+/// get none of their own; `dweight = Σ g · x̂`, `dbias = Σ g`, each over what shares a weight. Where groups have one
+/// weight each, it stands before the sums.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Standardize {
     pub axes: Axes,
+    /// Whether weight and bias are constant along `axes`.
+    pub one_weight: bool,
 }
 
 /// (x, mean, r, weight, bias).
@@ -29,6 +31,17 @@ static INPUT_GRADIENT: Maps = Maps::new("standardize gradient", 8, |v| {
     let [g, x, mean, r, weight, sum, along, share] = v else { unreachable!("eight operands") };
     let through = (sum + (x - mean) * r * along) * share;
     weight * r * (g - through)
+});
+
+/// (g, weight).
+static WEIGHTED: Maps = Maps::new("weighted", 2, |v| &v[0] * &v[1]);
+/// (g, weight, x, mean, r): g · weight · x̂.
+static WEIGHTED_ALONG: Maps = Maps::new("weighted along", 5, |v| &v[0] * &v[1] * ((&v[2] - &v[3]) * &v[4]));
+/// (g, x, mean, r, weight, Σ h, Σ h · x̂, 1/n).
+static WEIGHTED_GRADIENT: Maps = Maps::new("standardize gradient", 8, |v| {
+    let [g, x, mean, r, weight, sum, along, share] = v else { unreachable!("eight operands") };
+    let through = (sum + (x - mean) * r * along) * share;
+    r * (g * weight - through)
 });
 
 impl Attributes for Standardize {
@@ -70,20 +83,40 @@ impl Op for Standardize {
         let Some(g) = cx.gradient(0) else { return Ok(()) };
         let TensorType { dtype, shape } = cx.input_type(0);
         let [x, mean, r, weight] = [0, 1, 2, 3].map(|i| cx.input(i));
-        // Sums over the groups serve all three gradients; weight and bias need at most one more, over what is left.
-        let total = sum(cx, g, &self.axes)?;
-        let along = cx.apply_dyn(ALONG.of(dtype), &[g, x, mean, r])?;
-        let along = sum(cx, along, &self.axes)?;
+        let along = |cx: &mut Backward<'_>| cx.apply_dyn(ALONG.of(dtype), &[g, x, mean, r]);
+        if self.one_weight {
+            // Sums over the groups serve all three gradients; weight and bias need at most one more, over what is left.
+            let total = sum(cx, g, &self.axes)?;
+            let along = along(cx)?;
+            let along = sum(cx, along, &self.axes)?;
+            if cx.wants(0) {
+                let share = cx.scalar(1.0 / count(shape, &self.axes) as f64, dtype);
+                let grad = cx.apply_dyn(INPUT_GRADIENT.of(dtype), &[g, x, mean, r, weight, total, along, share])?;
+                cx.set(0, grad);
+            }
+            if cx.wants(3) {
+                cx.set_reduced(3, along)?;
+            }
+            if cx.wants(4) {
+                cx.set_reduced(4, total)?;
+            }
+            return Ok(());
+        }
         if cx.wants(0) {
+            let weighted = cx.apply_dyn(WEIGHTED.of(dtype), &[g, weight])?;
+            let total = sum(cx, weighted, &self.axes)?;
+            let along = cx.apply_dyn(WEIGHTED_ALONG.of(dtype), &[g, weight, x, mean, r])?;
+            let along = sum(cx, along, &self.axes)?;
             let share = cx.scalar(1.0 / count(shape, &self.axes) as f64, dtype);
-            let grad = cx.apply_dyn(INPUT_GRADIENT.of(dtype), &[g, x, mean, r, weight, total, along, share])?;
+            let grad = cx.apply_dyn(WEIGHTED_GRADIENT.of(dtype), &[g, x, mean, r, weight, total, along, share])?;
             cx.set(0, grad);
         }
         if cx.wants(3) {
+            let along = along(cx)?;
             cx.set_reduced(3, along)?;
         }
         if cx.wants(4) {
-            cx.set_reduced(4, total)?;
+            cx.set_reduced(4, g)?;
         }
         Ok(())
     }

@@ -47,13 +47,13 @@ fn max(cx: &mut Build<'_>, x: Val, axes: &Axes) -> Result<Val> {
     cx.apply(Reduce { axes: axes.clone(), keep_dim: true, monoid: Monoid::Max }, &[x])
 }
 
-/// The largest element m and `Σ exp(x − m)`, without gradient, so that nothing is saved for one.
-pub(super) fn exponential_sum(cx: &mut Build<'_>, x: Val, axes: &Axes) -> Result<[Val; 2]> {
+/// The largest element m, `exp(x − m)` and `Σ exp(x − m)`, without gradient, so that nothing is saved for one.
+pub(super) fn exponential_sum(cx: &mut Build<'_>, x: Val, axes: &Axes) -> Result<[Val; 3]> {
     let dtype = cx.dtype(x);
     let was = std::mem::replace(&mut cx.grad_enabled, false);
     let result = max(cx, x, axes).and_then(|max| {
         let exponentials = cx.apply_dyn(EXPONENTIAL.of(dtype), &[x, max])?;
-        Ok([max, sum(cx, exponentials, axes)?])
+        Ok([max, exponentials, sum(cx, exponentials, axes)?])
     });
     cx.grad_enabled = was;
     result

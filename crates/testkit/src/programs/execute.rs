@@ -5,6 +5,7 @@ use crate::session::Session;
 use fovea_core::device::Runtime;
 use fovea_core::graph::{Val, VariableId};
 use fovea_core::op::TensorType;
+use fovea_core::plan::BandLimits;
 use fovea_core::sample::{Arrangement, Domain, SampleInput};
 use fovea_core::{DType, Error, ErrorKind, Result};
 use std::collections::BTreeMap;
@@ -55,6 +56,8 @@ struct Machine {
 pub fn run(program: &Program, runtime: &Arc<dyn Runtime>, mode: Mode) -> Trace {
     let mut session = Session::new(runtime.clone());
     (session.fusion, session.reuse, session.channels_last) = (mode.fusion, mode.reuse, mode.channels_last);
+    // However small they are: programs are.
+    session.bands = BandLimits::NONE;
     session.random = (program.seed, 3);
     session.module_depth = u32::from(program.inside);
     let trace = Trace::default();

@@ -48,6 +48,10 @@ impl Runtime for Planted {
         self.inner.channels_last()
     }
 
+    fn runs_bands(&self) -> bool {
+        self.inner.runs_bands()
+    }
+
     fn compile(&self, plan: &Arc<Plan>) -> Result<Arc<dyn Executable>> {
         let mut spoiled = Plan::clone(plan);
         let changed = match self.bug {

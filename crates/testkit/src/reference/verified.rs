@@ -23,6 +23,10 @@ impl Runtime for Verified {
         self.0.channels_last()
     }
 
+    fn runs_bands(&self) -> bool {
+        self.0.runs_bands()
+    }
+
     fn compile(&self, plan: &Arc<Plan>) -> Result<Arc<dyn Executable>> {
         if let Err(error) = verify(plan) {
             panic!("{error}");

@@ -84,6 +84,16 @@ pub fn verify(plan: &Plan) -> Result<()> {
             holds[slot] = true;
         }
     }
+    for band in &plan.bands {
+        let steps = || plan.steps[band.steps()].iter();
+        let touched: Vec<SlotId> =
+            steps().flat_map(|s| written(s).into_iter().chain(read(s).into_iter().map(|r| r.0))).collect();
+        for slot in steps().flat_map(written) {
+            if touched.iter().any(|&other| other != slot && overlap(plan, other, slot)) {
+                return wrong(&format!("slot {slot} shares memory with another one of its band"));
+            }
+        }
+    }
     let mut read_by_any = vec![false; plan.slots.len()];
     for (slot, _) in plan.steps.iter().flat_map(read) {
         read_by_any[slot] = true;

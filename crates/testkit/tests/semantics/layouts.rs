@@ -15,9 +15,9 @@ use fovea_testkit::reference::Verified;
 use std::sync::{Arc, Mutex};
 
 /// The CPU, with every plan that it was given.
-struct Watched {
+pub struct Watched {
     runtime: Verified,
-    plans: Mutex<Vec<Arc<Plan>>>,
+    pub plans: Mutex<Vec<Arc<Plan>>>,
 }
 
 impl Runtime for Watched {
@@ -26,6 +26,9 @@ impl Runtime for Watched {
     }
     fn channels_last(&self) -> bool {
         self.runtime.channels_last()
+    }
+    fn runs_bands(&self) -> bool {
+        self.runtime.runs_bands()
     }
     fn compile(&self, plan: &Arc<Plan>) -> Result<Arc<dyn Executable>> {
         self.plans.lock().unwrap().push(plan.clone());
@@ -39,7 +42,7 @@ impl Runtime for Watched {
     }
 }
 
-fn watched() -> (Arc<Watched>, Session) {
+pub fn watched() -> (Arc<Watched>, Session) {
     let runtime = Arc::new(Watched { runtime: Verified(Arc::new(CpuRuntime)), plans: Mutex::default() });
     let session = Session::new(runtime.clone());
     (runtime, session)

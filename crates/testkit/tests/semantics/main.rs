@@ -1,5 +1,6 @@
 //! The rules of the lazy graph, each with its tests, on the reference runtime, which checks every plan.
 
+mod bands;
 mod evaluation;
 mod gradients;
 mod kernels;

@@ -1,6 +1,7 @@
 //! Reductions along the reduced elements.
 
 use super::super::code::{Frame, Source};
+use super::super::space::Rect;
 use super::super::strided;
 use super::fold::Rows;
 use super::tree::{CHUNK, LANES};
@@ -41,6 +42,13 @@ impl Reducing {
         }
     }
 
+    /// The row from element `start` of the order on.
+    fn rect_at(&self, start: usize) -> Option<Rect> {
+        let cols = self.space.cols();
+        let (row, col) = (start / cols, start % cols);
+        (row < self.space.rows()).then(|| Rect { row, rows: 1, col, cols: cols - col })
+    }
+
     fn source(&self, frame: &Frame<'_>, item: &Item) -> *const u8 {
         match item.source {
             Source::Entry(entry) => frame.pointer(entry),
@@ -74,7 +82,9 @@ impl Reducing {
         let rows = alike.min(most).min((self.block / length).max(1));
         let start = output * tree.size() + range.start;
         // SAFETY: the caller's.
-        unsafe { frame.eval(&self.space.range(start, rows * length), rows * length) };
+        unsafe {
+            frame.eval(&self.space.range(start, rows * length), rows * length, self.rect_at(start + rows * length))
+        };
         let index_step = if tree.chunks == 1 { 0 } else { length as i32 };
         for (item, &target) in self.items.iter().zip(targets) {
             let src = self.source(frame, item);
@@ -116,7 +126,10 @@ impl Reducing {
         while at < range.end {
             let n = tree.stretch(at, range.end, self.block);
             // SAFETY: the caller's.
-            unsafe { frame.eval(&self.space.range(output * tree.size() + at, n), n) };
+            unsafe {
+                let start = output * tree.size() + at;
+                frame.eval(&self.space.range(start, n), n, self.rect_at(start + n));
+            }
             for (item, &lanes) in self.items.iter().zip(lanes) {
                 let src = self.source(frame, item);
                 let mut done = 0;

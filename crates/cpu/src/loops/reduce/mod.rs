@@ -27,6 +27,9 @@ const PLAIN_BLOCK: usize = 4 * CHUNK;
 /// Columns that such a reduction takes at a time across rows.
 const PLAIN_WIDTH: usize = 1024;
 
+/// Rows at least this long are evaluated one by one where they are reduced across; shorter ones in tiles.
+const WIDE_ROW: usize = 512;
+
 /// How the memory is walked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Strategy {
@@ -57,17 +60,21 @@ pub struct Reducing {
     /// Most elements of a block, most columns of a strip.
     block: usize,
     width: usize,
+    /// Whether a strip's rows are evaluated one by one.
+    single: bool,
 }
 
 impl Reducing {
+    /// `whole` is the shape of which `nest` computes a part, or its own.
     pub fn compile(
         nest: &LoopNest,
+        whole: &Shape,
         accesses: &Accesses,
         slots: &[Slot],
         isa: Isa,
         strategy: Option<Strategy>,
     ) -> Result<Reducing> {
-        let groups = tree::groups(&nest.shape, &nest.reductions.axes);
+        let groups = tree::groups(whole, &nest.reductions.axes);
         let innermost = groups.iter().copied().max().unwrap_or(0);
         let size = |keep: &dyn Fn(u8) -> bool| -> usize {
             (0..nest.shape.rank()).filter(|&a| nest.shape[a] != 1 && keep(groups[a])).map(|a| nest.shape[a]).product()
@@ -105,6 +112,7 @@ impl Reducing {
         };
         let lanes = tree.length.clamp(1, LANES);
         let mut one_row = false;
+        let single = strategy == Strategy::Outer && !plain && space.cols() >= WIDE_ROW;
         let code = match strategy {
             Strategy::Inner => {
                 let linear = |a: &Option<u16>| a.is_none_or(|a| space.accesses[a as usize].linear);
@@ -118,6 +126,7 @@ impl Reducing {
                     Policy::Rows
                 })?
             }
+            Strategy::Outer if single => lower_for(Policy::Single)?,
             Strategy::Outer => match lower_for(Policy::Rows)? {
                 code if space.cols() * lanes <= code.block => code,
                 _ => lower_for(Policy::Tile)?,
@@ -136,7 +145,11 @@ impl Reducing {
             (false, true) => code.block.max(PLAIN_BLOCK),
             (false, false) => code.block,
         };
-        let most = if plain { PLAIN_WIDTH } else { (block / lanes).max(1) };
+        let most = match (single, plain) {
+            (true, _) => code.block,
+            (false, true) => PLAIN_WIDTH,
+            (false, false) => (block / lanes).max(1),
+        };
         // Code made for whole rows must get whole rows.
         let width = match most {
             most if most >= space.cols() => space.cols(),
@@ -150,7 +163,13 @@ impl Reducing {
             .map(|((fold, &source), &access)| Item { fold, source, access })
             .collect();
         let outputs = kept.iter().map(|&a| nest.shape[a]).product();
-        Ok(Reducing { space, code, tree, strategy, items, outputs, block, width })
+        Ok(Reducing { space, code, tree, strategy, items, outputs, block, width, single })
+    }
+
+    /// Blocks that a run takes, about.
+    pub fn blocks(&self) -> usize {
+        let at_once = (self.block / self.tree.size().max(1)).max(1);
+        self.outputs.div_ceil(at_once) * self.tree.size().div_ceil(self.block.max(1))
     }
 
     /// # Safety

@@ -10,6 +10,8 @@ use std::ops::Range;
 
 /// Most columns of a strip.
 const STRIP: usize = 1024;
+/// Blocks further down that a block asks for.
+const ROWS_AHEAD: usize = 2;
 
 impl Reducing {
     /// Columns of a strip: as many as keep its partial results in the second-level cache, so that rows are read far
@@ -17,8 +19,10 @@ impl Reducing {
     pub(super) fn strip_width(&self, threads: usize) -> usize {
         let cols = self.space.cols();
         let units = self.space.rows() / self.tree.size().max(1) * self.tree.chunks;
-        let strips = cols.div_ceil(STRIP).max(if threads > 1 { (4 * threads).div_ceil(units.max(1)) } else { 1 });
-        cols.div_ceil(strips).next_multiple_of(self.width)
+        // Single rows are dear to cut: each piece of each costs as much as a hundred elements.
+        let (wanted, unit) = if self.single { (threads, 64) } else { (4 * threads, self.width) };
+        let strips = cols.div_ceil(STRIP).max(if threads > 1 { wanted.div_ceil(units.max(1)) } else { 1 });
+        cols.div_ceil(strips).next_multiple_of(unit)
     }
 
     /// Folds `units`: for each index of the kept dimensions outside, each chunk, the strips of `strip` columns.
@@ -73,11 +77,13 @@ impl Reducing {
         let most = (self.block / self.width.min(first.cols)).max(1);
         let mut at = range.start;
         while at < range.end {
-            let rows = tree.stretch(at, range.end, most);
+            let rows = if self.single { 1 } else { tree.stretch(at, range.end, most) };
+            let soon = at + rows * ROWS_AHEAD;
             for (before, tile) in tiles() {
                 let rect = Rect { row: first.row + at, rows, ..tile };
+                let next = (soon < range.end).then(|| Rect { row: first.row + soon, rows: 1, ..tile });
                 // SAFETY: the caller's.
-                unsafe { frame.eval(&[rect], rows * rect.cols) };
+                unsafe { frame.eval(&[rect], rows * rect.cols, next) };
                 for (item, &lanes) in self.items.iter().zip(lanes) {
                     // SAFETY: the block has been evaluated; tiles lie behind one another.
                     unsafe { self.absorb_block(frame, item, rect, at, lanes.add(before * LANES * item.fold.state)) };

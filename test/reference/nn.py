@@ -116,6 +116,26 @@ def layers():
     return cases
 
 
+def later():
+    """Sequences pooled to a size; bags of one length, bags that start at offsets (one of them empty), rows that don't count."""
+    square = torch.tensor([[0, 5, 2], [2, 2, 1]])
+    line, offsets = torch.tensor([4, 1, 5, 5, 0, 2, 3]), torch.tensor([0, 3, 3, 4])
+    cases = [layer("AdaptiveMaxPool1d", [3], torch.randn(2, 3, 7))]
+    for mode in ["sum", "mean", "max"]:
+        of = {"mode": mode}
+        cases.append(layer("EmbeddingBag", [6, 3, of], square))
+        cases.append(layer("EmbeddingBag", [6, 3, of | {"paddingIdx": 2}], square))
+        cases.append(layer("EmbeddingBag", [6, 3, of], line, options={"offsets": offsets}))
+        cases.append(layer("EmbeddingBag", [6, 3, of | {"paddingIdx": 5}], line, options={"offsets": offsets}))
+    ends = {"offsets": torch.tensor([0, 2, 7])}
+    cases.append(layer("EmbeddingBag", [6, 3, {"includeLastOffset": True}], line, options=ends))
+    summed = {"mode": "sum"}
+    weights = lambda *shape: {"perSampleWeights": torch.randn(*shape)}
+    cases.append(layer("EmbeddingBag", [6, 3, summed], square, options=weights(2, 3)))
+    cases.append(layer("EmbeddingBag", [6, 3, summed], line, options=weights(7) | {"offsets": offsets}))
+    return cases
+
+
 def drawn(module):
     """`module` with weights drawn anew, so that no factor is 1 and no shift 0."""
     for parameter in module.parameters():
@@ -180,7 +200,7 @@ def reparametrized():
 
 def main():
     torch.manual_seed(SEED)
-    cases = activations() + layers() + normalization() + reparametrized()
+    cases = activations() + layers() + normalization() + reparametrized() + later()
     write(__file__, {"torch": torch.__version__.split("+")[0], "seed": SEED, "layers": cases})
 
 

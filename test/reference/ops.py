@@ -219,8 +219,8 @@ def clamp(t, a):
     return torch.clamp(t["x"], t.get("min"), t.get("max"))
 
 
-BINARY = "add sub mul pow remainder fmod floor_divide maximum minimum eq ne lt le gt ge logical_and logical_or logical_xor matmul".split()
-UNARY = "logical_not neg abs square relu".split()
+BINARY = "add sub mul pow remainder fmod floor_divide maximum minimum eq ne lt le gt ge logical_and logical_or logical_xor bitwise_and bitwise_or bitwise_xor bitwise_left_shift bitwise_right_shift matmul".split()
+UNARY = "logical_not bitwise_not neg abs square relu".split()
 FLOATING = (
     "sqrt rsqrt reciprocal exp expm1 exp2 log log2 log10 log1p sin cos tan asin acos atan sinh cosh asinh acosh "
     "atanh tanh erf erfc logit sigmoid frac"
@@ -305,6 +305,8 @@ OPS = {
     "scatter_add": lambda t, a: t["x"].scatter_add(a["dim"], t["index"].long(), t["source"]),
     "index_select": lambda t, a: t["x"].index_select(a["dim"], t["index"].long()),
     "index_add": lambda t, a: t["x"].index_add(a["dim"], t["index"].long(), t["source"]),
+    "cummax": lambda t, a: tuple(torch.cummax(t["x"], a["dim"])),
+    "cummin": lambda t, a: tuple(torch.cummin(t["x"], a["dim"])),
     "cumsum": lambda t, a: total(t["x"]).cumsum(a["dim"]),
     "sort": lambda t, a: tuple(torch.sort(t["x"], dim=a["dim"], descending=a["descending"], stable=True)),
     "embedding": lambda t, a: F.embedding(t["indices"].long(), t["weight"], a["padding_idx"]),

@@ -15,6 +15,13 @@ def array(x):
     return {"shape": list(x.shape), "data": data} | ({"dtype": "bool"} if x.dtype == torch.bool else {})
 
 
+def option(x):
+    """An option of a call; integer tensors say so."""
+    if not isinstance(x, torch.Tensor):
+        return x
+    return array(x) | ({"dtype": "i32"} if x.dtype in (torch.int32, torch.int64) else {})
+
+
 def state(module):
     return {key: array(value) for key, value in module.state_dict().items()}
 
@@ -63,7 +70,7 @@ def layer(name, args, *inputs, module=None, mode="train", options=None, call=Non
         "inputs": [array(x) for x in flat(given)],
         "integers": [not x.dtype.is_floating_point for x in flat(given)],
         "arguments": [next(places) if isinstance(x, torch.Tensor) else [next(places) for _ in x] for x in given],
-        "options": {k: array(v) if isinstance(v, torch.Tensor) else v for k, v in options.items()} if options else None,
+        "options": {k: option(v) for k, v in options.items()} if options else None,
         "outputs": [array(y) for y in outputs],
         "inputGradients": [None if x.grad is None else array(x.grad) for x in flat(given)],
         "gradients": {k: array(p.grad) for k, p in module.named_parameters() if p.grad is not None},

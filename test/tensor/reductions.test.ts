@@ -19,6 +19,9 @@ agrees('reductions', {
   cumsum: (x) => x.cumsum({ dim: 1 }),
   cumprod: (x) => x.cumprod({ dim: 1 }),
   'cumprod with zeros': (x) => x.cumprod(),
+  logcumsumexp: (x) => x.logcumsumexp({ dim: 1 }),
+  cummax: (x) => x.cummax({ dim: 1 })[0],
+  cummin: (x) => x.cummin({ dim: 0 })[0],
   'cumprod of integers': (x) => x.cumprod({ dim: 0 }),
   median: (x) => x.median({ dim: 1 }),
   'median of all': (x) => x.median(),
@@ -52,6 +55,8 @@ describe('reductions', () => {
       logsumexp: (y) => y.logsumexp({ dim: 0 }),
       cumsum: (y) => y.cumsum().square(),
       cumprod: (y) => y.cumprod(),
+      logcumsumexp: (y) => y.logcumsumexp(),
+      cummax: (y) => y.square().cummax()[0],
       // oxlint-disable-next-line unicorn/no-array-sort -- a tensor's
       sort: (y) => F.sort(y.square())[0],
       quantile: (y) => y.square().quantile(0.4, { dim: 1 }),

@@ -2,7 +2,7 @@
 import type { TensorLike } from '../native/write.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import * as ops from './ops.ts'
-import type { ClampOptions, SumOptions, ProdOptions, MaxOptions, MinOptions, MeanOptions, VarianceOptions, ArgmaxOptions, ArgminOptions, AnyOptions, AllOptions, SoftmaxOptions, LogSoftmaxOptions, CumsumOptions, SortOptions } from './ops.ts'
+import type { ClampOptions, SumOptions, ProdOptions, MaxOptions, MinOptions, MeanOptions, VarianceOptions, ArgmaxOptions, ArgminOptions, AnyOptions, AllOptions, SoftmaxOptions, LogSoftmaxOptions, CumsumOptions, SortOptions, CummaxOptions, CumminOptions } from './ops.ts'
 
 /** The methods of Tensor that record one op each. */
 export interface Methods {
@@ -56,6 +56,18 @@ export interface Methods {
   logicalXor(other: TensorLike): Tensor
   /** Whether it is 0; bool: `not(x)`. */
   logicalNot(): Tensor
+  /** Bits that are set in both; bool: whether both are: `and(a, b)`. */
+  bitwiseAnd(other: TensorLike): Tensor
+  /** Bits that are set in either; bool: whether either is: `or(a, b)`. */
+  bitwiseOr(other: TensorLike): Tensor
+  /** Bits that are set in exactly one; bool: whether exactly one is: `xor(a, b)`. */
+  bitwiseXor(other: TensorLike): Tensor
+  /** Every bit turned; bool: the contrary: `complement(x)`. */
+  bitwiseNot(): Tensor
+  /** a · 2ᵇ without the bits that leave; 0 for b outside the bits of the dtype: `shift_left(a, b)`. */
+  bitwiseLeftShift(other: TensorLike): Tensor
+  /** a / 2ᵇ rounded down; the sign, 0 or -1, for b outside the bits of the dtype: `shift_right(a, b)`. */
+  bitwiseRightShift(other: TensorLike): Tensor
   /** Negative: `-x`. */
   neg(): Tensor
   /** Absolute value: `abs(x)`. */
@@ -259,6 +271,18 @@ export interface Methods {
    * Equal elements keep their order; NaN counts as larger than every number.
    */
   sort(options?: SortOptions): [Tensor, Tensor]
+  /**
+   * Largest element up to each along a dimension, with its place (i32) as second result.
+   *
+   * Of equal elements the last is named; NaN stays once it has come.
+   */
+  cummax(options?: CummaxOptions): [Tensor, Tensor]
+  /**
+   * Smallest element up to each along a dimension, with its place (i32) as second result.
+   *
+   * Of equal elements the last is named; NaN stays once it has come.
+   */
+  cummin(options?: CumminOptions): [Tensor, Tensor]
 }
 
 /** Implementations for the prototype of Tensor. */
@@ -337,6 +361,24 @@ export const methods: Methods & ThisType<Tensor> = {
   },
   logicalNot(this: Tensor) {
     return ops.logicalNot(this)
+  },
+  bitwiseAnd(this: Tensor, other: TensorLike) {
+    return ops.bitwiseAnd(this, other)
+  },
+  bitwiseOr(this: Tensor, other: TensorLike) {
+    return ops.bitwiseOr(this, other)
+  },
+  bitwiseXor(this: Tensor, other: TensorLike) {
+    return ops.bitwiseXor(this, other)
+  },
+  bitwiseNot(this: Tensor) {
+    return ops.bitwiseNot(this)
+  },
+  bitwiseLeftShift(this: Tensor, other: TensorLike) {
+    return ops.bitwiseLeftShift(this, other)
+  },
+  bitwiseRightShift(this: Tensor, other: TensorLike) {
+    return ops.bitwiseRightShift(this, other)
   },
   neg(this: Tensor) {
     return ops.neg(this)
@@ -559,5 +601,11 @@ export const methods: Methods & ThisType<Tensor> = {
   },
   sort(this: Tensor, options?: SortOptions) {
     return ops.sort(this, options)
+  },
+  cummax(this: Tensor, options?: CummaxOptions) {
+    return ops.cummax(this, options)
+  },
+  cummin(this: Tensor, options?: CumminOptions) {
+    return ops.cummin(this, options)
   },
 }

@@ -229,12 +229,65 @@ export function logicalNot(x: TensorLike): Tensor {
   return record(24)
 }
 
+/** Bits that are set in both; bool: whether both are: `and(a, b)`. */
+export function bitwiseAnd(a: TensorLike, b: TensorLike): Tensor {
+  putInput(1, a, 'bitwiseAnd', 'a')
+  putInput(3, b, 'bitwiseAnd', 'b')
+  scratch[0] = 2
+  scratch[5] = 0
+  return record(25)
+}
+
+/** Bits that are set in either; bool: whether either is: `or(a, b)`. */
+export function bitwiseOr(a: TensorLike, b: TensorLike): Tensor {
+  putInput(1, a, 'bitwiseOr', 'a')
+  putInput(3, b, 'bitwiseOr', 'b')
+  scratch[0] = 2
+  scratch[5] = 0
+  return record(26)
+}
+
+/** Bits that are set in exactly one; bool: whether exactly one is: `xor(a, b)`. */
+export function bitwiseXor(a: TensorLike, b: TensorLike): Tensor {
+  putInput(1, a, 'bitwiseXor', 'a')
+  putInput(3, b, 'bitwiseXor', 'b')
+  scratch[0] = 2
+  scratch[5] = 0
+  return record(27)
+}
+
+/** Every bit turned; bool: the contrary: `complement(x)`. */
+export function bitwiseNot(x: TensorLike): Tensor {
+  putInput(1, x, 'bitwiseNot', 'x')
+  scratch[0] = 1
+  scratch[3] = 0
+  return record(28)
+}
+
+/** a · 2ᵇ without the bits that leave; 0 for b outside the bits of the dtype: `shift_left(a, b)`. */
+export function bitwiseLeftShift(a: TensorLike, b: TensorLike): Tensor {
+  putInput(1, a, 'bitwiseLeftShift', 'a')
+  putInput(3, b, 'bitwiseLeftShift', 'b')
+  scratch[0] = 2
+  scratch[5] = 0
+  return record(29)
+}
+
+/** a / 2ᵇ rounded down; the sign, 0 or -1, for b outside the bits of the dtype: `shift_right(a, b)`. */
+export function bitwiseRightShift(a: TensorLike, b: TensorLike): Tensor {
+  putInput(1, a, 'bitwiseRightShift', 'a')
+  putInput(3, b, 'bitwiseRightShift', 'b')
+  scratch[0] = 2
+  scratch[5] = 0
+  return record(30)
+}
+
 /** Negative: `-x`. */
 export function neg(x: TensorLike): Tensor {
   putInput(1, x, 'neg', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(25)
+  return record(31)
 }
 
 /** Absolute value: `abs(x)`. */
@@ -242,7 +295,7 @@ export function abs(x: TensorLike): Tensor {
   putInput(1, x, 'abs', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(26)
+  return record(32)
 }
 
 /** Sign: -1, 0 or 1; NaN stays NaN: `sign(x)`. */
@@ -250,7 +303,7 @@ export function sign(x: TensorLike): Tensor {
   putInput(1, x, 'sign', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(27)
+  return record(33)
 }
 
 /** Square: `x * x`. */
@@ -258,7 +311,7 @@ export function square(x: TensorLike): Tensor {
   putInput(1, x, 'square', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(28)
+  return record(34)
 }
 
 /** Square root; NaN below 0: `sqrt(x)`. */
@@ -266,7 +319,7 @@ export function sqrt(x: TensorLike): Tensor {
   putInput(1, x, 'sqrt', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(29)
+  return record(35)
 }
 
 /** Reciprocal of the square root: `1.0 / sqrt(x)`. */
@@ -274,7 +327,7 @@ export function rsqrt(x: TensorLike): Tensor {
   putInput(1, x, 'rsqrt', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(30)
+  return record(36)
 }
 
 /** Reciprocal: `1.0 / x`. */
@@ -282,7 +335,7 @@ export function reciprocal(x: TensorLike): Tensor {
   putInput(1, x, 'reciprocal', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(31)
+  return record(37)
 }
 
 /** Exponential: `exp(x)`. */
@@ -290,7 +343,7 @@ export function exp(x: TensorLike): Tensor {
   putInput(1, x, 'exp', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(32)
+  return record(38)
 }
 
 /** Exponential minus 1, exact near 0: `expm1(x)`. */
@@ -298,7 +351,7 @@ export function expm1(x: TensorLike): Tensor {
   putInput(1, x, 'expm1', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(33)
+  return record(39)
 }
 
 /** Natural logarithm: `log(x)`. */
@@ -306,7 +359,7 @@ export function log(x: TensorLike): Tensor {
   putInput(1, x, 'log', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(34)
+  return record(40)
 }
 
 /** Power of 2: `exp2(x)`. */
@@ -314,7 +367,7 @@ export function exp2(x: TensorLike): Tensor {
   putInput(1, x, 'exp2', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(35)
+  return record(41)
 }
 
 /** Logarithm to base 2: `log(x) * LOG2_E`. */
@@ -322,7 +375,7 @@ export function log2(x: TensorLike): Tensor {
   putInput(1, x, 'log2', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(36)
+  return record(42)
 }
 
 /** Logarithm to base 10: `log(x) * LOG10_E`. */
@@ -330,7 +383,7 @@ export function log10(x: TensorLike): Tensor {
   putInput(1, x, 'log10', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(37)
+  return record(43)
 }
 
 /** Natural logarithm of 1 + x, exact near 0: `log1p(x)`. */
@@ -338,7 +391,7 @@ export function log1p(x: TensorLike): Tensor {
   putInput(1, x, 'log1p', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(38)
+  return record(44)
 }
 
 /** Sine: `sin(x)`. */
@@ -346,7 +399,7 @@ export function sin(x: TensorLike): Tensor {
   putInput(1, x, 'sin', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(39)
+  return record(45)
 }
 
 /** Cosine: `cos(x)`. */
@@ -354,7 +407,7 @@ export function cos(x: TensorLike): Tensor {
   putInput(1, x, 'cos', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(40)
+  return record(46)
 }
 
 /** Tangent: `sin(x) / cos(x)`. */
@@ -362,7 +415,7 @@ export function tan(x: TensorLike): Tensor {
   putInput(1, x, 'tan', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(41)
+  return record(47)
 }
 
 /** Arc sine; NaN beyond ±1: `atan2(x, cosine_of_sine(x))`. */
@@ -370,7 +423,7 @@ export function asin(x: TensorLike): Tensor {
   putInput(1, x, 'asin', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(42)
+  return record(48)
 }
 
 /** Arc cosine; NaN beyond ±1: `atan2(cosine_of_sine(x), x)`. */
@@ -378,7 +431,7 @@ export function acos(x: TensorLike): Tensor {
   putInput(1, x, 'acos', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(43)
+  return record(49)
 }
 
 /** Arc tangent: `atan2(x, 1.0)`. */
@@ -386,7 +439,7 @@ export function atan(x: TensorLike): Tensor {
   putInput(1, x, 'atan', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(44)
+  return record(50)
 }
 
 /** Hyperbolic sine: `sinh(x)`. */
@@ -394,7 +447,7 @@ export function sinh(x: TensorLike): Tensor {
   putInput(1, x, 'sinh', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(45)
+  return record(51)
 }
 
 /** Hyperbolic cosine: `cosh(x)`. */
@@ -402,7 +455,7 @@ export function cosh(x: TensorLike): Tensor {
   putInput(1, x, 'cosh', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(46)
+  return record(52)
 }
 
 /** Inverse hyperbolic sine: `asinh(x)`. */
@@ -410,7 +463,7 @@ export function asinh(x: TensorLike): Tensor {
   putInput(1, x, 'asinh', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(47)
+  return record(53)
 }
 
 /** Inverse hyperbolic cosine: `acosh(x)`. */
@@ -418,7 +471,7 @@ export function acosh(x: TensorLike): Tensor {
   putInput(1, x, 'acosh', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(48)
+  return record(54)
 }
 
 /** Inverse hyperbolic tangent; NaN beyond ±1: `0.5 * (log1p(x) - log1p(-x))`. */
@@ -426,7 +479,7 @@ export function atanh(x: TensorLike): Tensor {
   putInput(1, x, 'atanh', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(49)
+  return record(55)
 }
 
 /** Hyperbolic tangent: `tanh(x)`. */
@@ -434,7 +487,7 @@ export function tanh(x: TensorLike): Tensor {
   putInput(1, x, 'tanh', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(50)
+  return record(56)
 }
 
 /** Error function: `erf(x)`. */
@@ -442,7 +495,7 @@ export function erf(x: TensorLike): Tensor {
   putInput(1, x, 'erf', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(51)
+  return record(57)
 }
 
 /** Complementary error function 1 - erf(x), exact where it is tiny: `erfc(x)`. */
@@ -450,7 +503,7 @@ export function erfc(x: TensorLike): Tensor {
   putInput(1, x, 'erfc', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(52)
+  return record(58)
 }
 
 /** Inverse of sigmoid; NaN beyond 0 and 1: `log(x) - log1p(-x)`. */
@@ -458,7 +511,7 @@ export function logit(x: TensorLike): Tensor {
   putInput(1, x, 'logit', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(53)
+  return record(59)
 }
 
 /** Logistic function: `1.0 / (1.0 + exp(-x))`. */
@@ -466,7 +519,7 @@ export function sigmoid(x: TensorLike): Tensor {
   putInput(1, x, 'sigmoid', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(54)
+  return record(60)
 }
 
 /** Rectified linear unit: `maximum(x, 0.0)`. */
@@ -474,7 +527,7 @@ export function relu(x: TensorLike): Tensor {
   putInput(1, x, 'relu', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(55)
+  return record(61)
 }
 
 /** Gaussian error linear unit (Hendrycks and Gimpel, 2016), exact: `x * normal_cdf(x)`. */
@@ -482,7 +535,7 @@ export function gelu(x: TensorLike): Tensor {
   putInput(1, x, 'gelu', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(56)
+  return record(62)
 }
 
 /** Gaussian error linear unit, approximated through tanh: `0.5 * x * (1.0 + tanh(gelu_inner(x)))`. */
@@ -490,7 +543,7 @@ export function geluTanh(x: TensorLike): Tensor {
   putInput(1, x, 'geluTanh', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(57)
+  return record(63)
 }
 
 /** Sigmoid linear unit (swish): `x / (1.0 + exp(-x))`. */
@@ -498,7 +551,7 @@ export function silu(x: TensorLike): Tensor {
   putInput(1, x, 'silu', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(58)
+  return record(64)
 }
 
 /** Smooth rectifier log(1 + exp(x)): `maximum(x, 0.0) + log1p(exp(-abs(x)))`. */
@@ -506,7 +559,7 @@ export function softplus(x: TensorLike): Tensor {
   putInput(1, x, 'softplus', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(59)
+  return record(65)
 }
 
 /** Cheap approximation of silu (Howard et al., 2019): `x * (minimum(maximum(x + 3.0, 0.0), 6.0) / 6.0)`. */
@@ -514,7 +567,7 @@ export function hardswish(x: TensorLike): Tensor {
   putInput(1, x, 'hardswish', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(60)
+  return record(66)
 }
 
 /** Rectified linear unit up to 6 (Howard et al., 2017): `minimum(maximum(x, 0.0), 6.0)`. */
@@ -522,7 +575,7 @@ export function relu6(x: TensorLike): Tensor {
   putInput(1, x, 'relu6', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(61)
+  return record(67)
 }
 
 /** Rectifier with a slope below 0 (Maas et al., 2013): `select(gt(x, 0.0), x, x * slope)`. */
@@ -531,7 +584,7 @@ export function leakyRelu(x: TensorLike, slope: TensorLike): Tensor {
   putInput(3, slope, 'leakyRelu', 'slope')
   scratch[0] = 2
   scratch[5] = 0
-  return record(62)
+  return record(68)
 }
 
 /** Exponential linear unit (Clevert et al., 2016): `select(gt(x, 0.0), x, alpha * expm1(below(x)))`. */
@@ -540,7 +593,7 @@ export function elu(x: TensorLike, alpha: TensorLike): Tensor {
   putInput(3, alpha, 'elu', 'alpha')
   scratch[0] = 2
   scratch[5] = 0
-  return record(63)
+  return record(69)
 }
 
 /**
@@ -551,7 +604,7 @@ export function selu(x: TensorLike): Tensor {
   putInput(1, x, 'selu', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(64)
+  return record(70)
 }
 
 /** Continuously differentiable elu (Barron, 2017): `select(gt(x, 0.0), x, alpha * expm1(below(x) / alpha))`. */
@@ -560,7 +613,7 @@ export function celu(x: TensorLike, alpha: TensorLike): Tensor {
   putInput(3, alpha, 'celu', 'alpha')
   scratch[0] = 2
   scratch[5] = 0
-  return record(65)
+  return record(71)
 }
 
 /** x tanh(softplus(x)) (Misra, 2019): `x * tanh(softplus(x))`. */
@@ -568,7 +621,7 @@ export function mish(x: TensorLike): Tensor {
   putInput(1, x, 'mish', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(66)
+  return record(72)
 }
 
 /** x / (1 + |x|): `x / (1.0 + abs(x))`. */
@@ -576,7 +629,7 @@ export function softsign(x: TensorLike): Tensor {
   putInput(1, x, 'softsign', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(67)
+  return record(73)
 }
 
 /** Logarithm of sigmoid: `minimum(x, 0.0) - log1p(exp(-abs(x)))`. */
@@ -584,7 +637,7 @@ export function logsigmoid(x: TensorLike): Tensor {
   putInput(1, x, 'logsigmoid', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(68)
+  return record(74)
 }
 
 /** Piecewise linear sigmoid (Howard et al., 2019): `minimum(maximum(x + 3.0, 0.0), 6.0) / 6.0`. */
@@ -592,7 +645,7 @@ export function hardsigmoid(x: TensorLike): Tensor {
   putInput(1, x, 'hardsigmoid', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(69)
+  return record(75)
 }
 
 /** Piecewise linear tanh, limited to [min, max]: `minimum(maximum(x, min), max)`. */
@@ -602,7 +655,7 @@ export function hardtanh(x: TensorLike, min: TensorLike, max: TensorLike): Tenso
   putInput(5, max, 'hardtanh', 'max')
   scratch[0] = 3
   scratch[7] = 0
-  return record(70)
+  return record(76)
 }
 
 /** x above the threshold, else value: `select(gt(x, threshold), x, value)`. */
@@ -612,7 +665,7 @@ export function threshold(x: TensorLike, threshold: TensorLike, value: TensorLik
   putInput(5, value, 'threshold', 'value')
   scratch[0] = 3
   scratch[7] = 0
-  return record(71)
+  return record(77)
 }
 
 /** Linear interpolation from a (weight 0) to b (weight 1): `lerp(a, b, weight)`. */
@@ -622,7 +675,7 @@ export function lerp(a: TensorLike, b: TensorLike, weight: TensorLike): Tensor {
   putInput(5, weight, 'lerp', 'weight')
   scratch[0] = 3
   scratch[7] = 0
-  return record(72)
+  return record(78)
 }
 
 /** Part behind the point, with the sign of x: `x - trunc(x)`. */
@@ -630,7 +683,7 @@ export function frac(x: TensorLike): Tensor {
   putInput(1, x, 'frac', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(73)
+  return record(79)
 }
 
 /** Rounded down: `floor(x)`. */
@@ -638,7 +691,7 @@ export function floor(x: TensorLike): Tensor {
   putInput(1, x, 'floor', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(74)
+  return record(80)
 }
 
 /** Rounded up: `ceil(x)`. */
@@ -646,7 +699,7 @@ export function ceil(x: TensorLike): Tensor {
   putInput(1, x, 'ceil', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(75)
+  return record(81)
 }
 
 /** Rounded to the nearest, halves to even: `round(x)`. */
@@ -654,7 +707,7 @@ export function round(x: TensorLike): Tensor {
   putInput(1, x, 'round', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(76)
+  return record(82)
 }
 
 /** Rounded towards 0: `trunc(x)`. */
@@ -662,7 +715,7 @@ export function trunc(x: TensorLike): Tensor {
   putInput(1, x, 'trunc', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(77)
+  return record(83)
 }
 
 /** Whether it is NaN; bool: `ne(x, x)`. */
@@ -670,7 +723,7 @@ export function isNan(x: TensorLike): Tensor {
   putInput(1, x, 'isNan', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(78)
+  return record(84)
 }
 
 /** Whether it is infinite; bool: `eq(abs(x), f64::INFINITY)`. */
@@ -678,7 +731,7 @@ export function isInf(x: TensorLike): Tensor {
   putInput(1, x, 'isInf', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(79)
+  return record(85)
 }
 
 /** Whether it is neither infinite nor NaN; bool: `lt(abs(x), f64::INFINITY)`. */
@@ -686,7 +739,7 @@ export function isFinite(x: TensorLike): Tensor {
   putInput(1, x, 'isFinite', 'x')
   scratch[0] = 1
   scratch[3] = 0
-  return record(80)
+  return record(86)
 }
 
 /** `a` where the condition (bool) holds, else `b`: `select(condition, a, b)`. */
@@ -696,7 +749,7 @@ export function where(condition: TensorLike, a: TensorLike, b: TensorLike): Tens
   putInput(5, b, 'where', 'b')
   scratch[0] = 3
   scratch[7] = 0
-  return record(81)
+  return record(87)
 }
 
 /** Limited to at least min: `maximum(x, min)`. */
@@ -705,7 +758,7 @@ export function clampMin(x: TensorLike, min: TensorLike): Tensor {
   putInput(3, min, 'clampMin', 'min')
   scratch[0] = 2
   scratch[5] = 0
-  return record(82)
+  return record(88)
 }
 
 /** Limited to at most max: `minimum(x, max)`. */
@@ -714,7 +767,7 @@ export function clampMax(x: TensorLike, max: TensorLike): Tensor {
   putInput(3, max, 'clampMax', 'max')
   scratch[0] = 2
   scratch[5] = 0
-  return record(83)
+  return record(89)
 }
 
 /** Options of {@link clamp}. */
@@ -737,7 +790,7 @@ export function clamp(x: TensorLike, options: ClampOptions = NONE): Tensor {
   putOptionalInput(5, options.max, 'clamp', 'max')
   scratch[0] = 3
   scratch[7] = 0
-  return record(84)
+  return record(90)
 }
 
 /**
@@ -751,7 +804,7 @@ export function cast(x: TensorLike, dtype: DType): Tensor {
   scratch[0] = 1
   const at = putDType(4, dtype, 'cast', 'dtype')
   scratch[3] = at - 4
-  return record(85)
+  return record(91)
 }
 
 /**
@@ -764,7 +817,7 @@ export function reshape(x: TensorLike, shape: number | readonly number[]): Tenso
   scratch[0] = 1
   const at = putInts(4, shape, 'reshape', 'shape')
   scratch[3] = at - 4
-  return record(86)
+  return record(92)
 }
 
 /**
@@ -777,7 +830,7 @@ export function permute(x: TensorLike, dims: number | readonly number[]): Tensor
   scratch[0] = 1
   const at = putInts(4, dims, 'permute', 'dims')
   scratch[3] = at - 4
-  return record(87)
+  return record(93)
 }
 
 /**
@@ -790,7 +843,7 @@ export function expand(x: TensorLike, shape: number | readonly number[]): Tensor
   scratch[0] = 1
   const at = putInts(4, shape, 'expand', 'shape')
   scratch[3] = at - 4
-  return record(88)
+  return record(94)
 }
 
 /**
@@ -808,7 +861,7 @@ export function slice(x: TensorLike, starts: number | readonly number[], lengths
   at = putInts(at, lengths, 'slice', 'lengths')
   at = putInts(at, steps, 'slice', 'steps')
   scratch[3] = at - 4
-  return record(89)
+  return record(95)
 }
 
 /**
@@ -821,7 +874,7 @@ export function flip(x: TensorLike, dims: number | readonly number[]): Tensor {
   scratch[0] = 1
   const at = putInts(4, dims, 'flip', 'dims')
   scratch[3] = at - 4
-  return record(90)
+  return record(96)
 }
 
 /** Options of {@link pad}. */
@@ -843,7 +896,7 @@ export function pad(x: TensorLike, padding: number | readonly number[], options:
   let at = putInts(4, padding, 'pad', 'padding')
   at = putFloat(at, options.value ?? 0, 'pad', 'value')
   scratch[3] = at - 4
-  return record(91)
+  return record(97)
 }
 
 /** Options of {@link concat}. */
@@ -865,7 +918,7 @@ export function concat(tensors: readonly TensorLike[], options: ConcatOptions = 
   scratch[0] = (end - 1) / 2
   const at = putInt(end + 1, options.dim ?? 0, 'concat', 'dim')
   scratch[end] = at - end - 1
-  return record(92)
+  return record(98)
 }
 
 /** Options of {@link full}. */
@@ -889,7 +942,7 @@ export function full(value: TensorLike, shape: number | readonly number[], optio
   let at = putInts(4, shape, 'full', 'shape')
   at = putDType(at, options.dtype ?? 'f32', 'full', 'dtype')
   scratch[3] = at - 4
-  return record(93)
+  return record(99)
 }
 
 /** Options of {@link arange}. */
@@ -915,7 +968,7 @@ export function arange(start: TensorLike, length: number, step: TensorLike, opti
   let at = putInt(6, length, 'arange', 'length')
   at = putDType(at, options.dtype ?? 'f32', 'arange', 'dtype')
   scratch[5] = at - 6
-  return record(94)
+  return record(100)
 }
 
 /** Options of {@link sum}. */
@@ -935,7 +988,7 @@ export function sum(x: TensorLike, options: SumOptions = NONE): Tensor {
   let at = putOptionalInts(4, options.dim, 'sum', 'dim')
   at = putBool(at, options.keepDim ?? false, 'sum', 'keepDim')
   scratch[3] = at - 4
-  return record(95)
+  return record(101)
 }
 
 /** Options of {@link prod}. */
@@ -958,7 +1011,7 @@ export function prod(x: TensorLike, options: ProdOptions = NONE): Tensor {
   let at = putOptionalInts(4, options.dim, 'prod', 'dim')
   at = putBool(at, options.keepDim ?? false, 'prod', 'keepDim')
   scratch[3] = at - 4
-  return record(96)
+  return record(102)
 }
 
 /** Options of {@link max}. */
@@ -981,7 +1034,7 @@ export function max(x: TensorLike, options: MaxOptions = NONE): Tensor {
   let at = putOptionalInts(4, options.dim, 'max', 'dim')
   at = putBool(at, options.keepDim ?? false, 'max', 'keepDim')
   scratch[3] = at - 4
-  return record(97)
+  return record(103)
 }
 
 /** Options of {@link min}. */
@@ -1004,7 +1057,7 @@ export function min(x: TensorLike, options: MinOptions = NONE): Tensor {
   let at = putOptionalInts(4, options.dim, 'min', 'dim')
   at = putBool(at, options.keepDim ?? false, 'min', 'keepDim')
   scratch[3] = at - 4
-  return record(98)
+  return record(104)
 }
 
 /** Options of {@link mean}. */
@@ -1026,7 +1079,7 @@ export function mean(x: TensorLike, options: MeanOptions = NONE): Tensor {
   let at = putOptionalInts(4, options.dim, 'mean', 'dim')
   at = putBool(at, options.keepDim ?? false, 'mean', 'keepDim')
   scratch[3] = at - 4
-  return record(99)
+  return record(105)
 }
 
 /** Options of {@link variance}. */
@@ -1052,7 +1105,7 @@ export function variance(x: TensorLike, options: VarianceOptions = NONE): Tensor
   at = putBool(at, options.keepDim ?? false, 'variance', 'keepDim')
   at = putFloat(at, options.correction ?? 1, 'variance', 'correction')
   scratch[3] = at - 4
-  return record(100)
+  return record(106)
 }
 
 /** Options of {@link argmax}. */
@@ -1075,7 +1128,7 @@ export function argmax(x: TensorLike, options: ArgmaxOptions = NONE): Tensor {
   let at = putOptionalInts(4, options.dim, 'argmax', 'dim')
   at = putBool(at, options.keepDim ?? false, 'argmax', 'keepDim')
   scratch[3] = at - 4
-  return record(101)
+  return record(107)
 }
 
 /** Options of {@link argmin}. */
@@ -1098,7 +1151,7 @@ export function argmin(x: TensorLike, options: ArgminOptions = NONE): Tensor {
   let at = putOptionalInts(4, options.dim, 'argmin', 'dim')
   at = putBool(at, options.keepDim ?? false, 'argmin', 'keepDim')
   scratch[3] = at - 4
-  return record(102)
+  return record(108)
 }
 
 /** Options of {@link any}. */
@@ -1118,7 +1171,7 @@ export function any(x: TensorLike, options: AnyOptions = NONE): Tensor {
   let at = putOptionalInts(4, options.dim, 'any', 'dim')
   at = putBool(at, options.keepDim ?? false, 'any', 'keepDim')
   scratch[3] = at - 4
-  return record(103)
+  return record(109)
 }
 
 /** Options of {@link all}. */
@@ -1138,7 +1191,7 @@ export function all(x: TensorLike, options: AllOptions = NONE): Tensor {
   let at = putOptionalInts(4, options.dim, 'all', 'dim')
   at = putBool(at, options.keepDim ?? false, 'all', 'keepDim')
   scratch[3] = at - 4
-  return record(104)
+  return record(110)
 }
 
 /**
@@ -1156,7 +1209,7 @@ export function matmul(a: TensorLike, b: TensorLike): Tensor {
   putInput(3, b, 'matmul', 'b')
   scratch[0] = 2
   scratch[5] = 0
-  return record(105)
+  return record(111)
 }
 
 /** Options of {@link conv2d}. */
@@ -1192,7 +1245,7 @@ export function conv2d(x: TensorLike, weight: TensorLike, options: Conv2dOptions
   at = putPair(at, options.dilation ?? 1, 'conv2d', 'dilation')
   at = putInt(at, options.groups ?? 1, 'conv2d', 'groups')
   scratch[5] = at - 6
-  return record(106)
+  return record(112)
 }
 
 /** Options of {@link convTranspose2d}. */
@@ -1230,7 +1283,7 @@ export function convTranspose2d(x: TensorLike, outputSize: number | readonly [nu
   at = putPair(at, options.dilation ?? 1, 'convTranspose2d', 'dilation')
   at = putInt(at, options.groups ?? 1, 'convTranspose2d', 'groups')
   scratch[5] = at - 6
-  return record(107)
+  return record(113)
 }
 
 /** Options of {@link maxPool2d}. */
@@ -1259,7 +1312,7 @@ export function maxPool2d(x: TensorLike, kernelSize: number | readonly [number, 
   at = putPair(at, options.stride ?? 0, 'maxPool2d', 'stride')
   at = putPair(at, options.padding ?? 0, 'maxPool2d', 'padding')
   scratch[3] = at - 4
-  return recordAll(109) as [Tensor, Tensor]
+  return recordAll(115) as [Tensor, Tensor]
 }
 
 /** Options of {@link avgPool2d}. */
@@ -1290,7 +1343,7 @@ export function avgPool2d(x: TensorLike, kernelSize: number | readonly [number, 
   at = putPair(at, options.padding ?? 0, 'avgPool2d', 'padding')
   at = putBool(at, options.countIncludePad ?? true, 'avgPool2d', 'countIncludePad')
   scratch[3] = at - 4
-  return record(111)
+  return record(117)
 }
 
 /** Options of {@link softmax}. */
@@ -1311,7 +1364,7 @@ export function softmax(x: TensorLike, options: SoftmaxOptions): Tensor {
   scratch[0] = 1
   const at = putInt(4, options.dim, 'softmax', 'dim')
   scratch[3] = at - 4
-  return record(113)
+  return record(119)
 }
 
 /** Options of {@link logSoftmax}. */
@@ -1332,7 +1385,7 @@ export function logSoftmax(x: TensorLike, options: LogSoftmaxOptions): Tensor {
   scratch[0] = 1
   const at = putInt(4, options.dim, 'logSoftmax', 'dim')
   scratch[3] = at - 4
-  return record(114)
+  return record(120)
 }
 
 /** Options of {@link batchNorm}. */
@@ -1372,7 +1425,7 @@ export function batchNorm(x: TensorLike, options: BatchNormOptions = NONE): [Ten
   let at = putBool(12, options.training ?? false, 'batchNorm', 'training')
   at = putFloat(at, options.eps ?? 1e-5, 'batchNorm', 'eps')
   scratch[11] = at - 12
-  return recordAll(115) as [Tensor, Tensor, Tensor]
+  return recordAll(121) as [Tensor, Tensor, Tensor]
 }
 
 /** Options of {@link layerNorm}. */
@@ -1404,7 +1457,7 @@ export function layerNorm(x: TensorLike, normalizedShape: number | readonly numb
   let at = putInts(8, normalizedShape, 'layerNorm', 'normalizedShape')
   at = putFloat(at, options.eps ?? 1e-5, 'layerNorm', 'eps')
   scratch[7] = at - 8
-  return record(116)
+  return record(122)
 }
 
 /** Options of {@link crossEntropy}. */
@@ -1439,7 +1492,7 @@ export function crossEntropy(logits: TensorLike, target: TensorLike, options: Cr
   at = putOptionalInt(at, options.ignoreIndex === undefined ? -100 : options.ignoreIndex, 'crossEntropy', 'ignoreIndex')
   at = putInt(at, options.reduction ?? 1, 'crossEntropy', 'reduction')
   scratch[7] = at - 8
-  return record(117)
+  return record(123)
 }
 
 /**
@@ -1457,7 +1510,7 @@ export function gather(x: TensorLike, dim: number, index: TensorLike): Tensor {
   scratch[0] = 2
   const at = putInt(6, dim, 'gather', 'dim')
   scratch[5] = at - 6
-  return record(118)
+  return record(124)
 }
 
 /**
@@ -1478,7 +1531,7 @@ export function scatter(x: TensorLike, dim: number, index: TensorLike, source: T
   scratch[0] = 3
   const at = putInt(8, dim, 'scatter', 'dim')
   scratch[7] = at - 8
-  return record(119)
+  return record(125)
 }
 
 /**
@@ -1498,7 +1551,7 @@ export function scatterAdd(x: TensorLike, dim: number, index: TensorLike, source
   scratch[0] = 3
   const at = putInt(8, dim, 'scatterAdd', 'dim')
   scratch[7] = at - 8
-  return record(120)
+  return record(126)
 }
 
 /**
@@ -1516,7 +1569,7 @@ export function indexSelect(x: TensorLike, dim: number, index: TensorLike): Tens
   scratch[0] = 2
   const at = putInt(6, dim, 'indexSelect', 'dim')
   scratch[5] = at - 6
-  return record(121)
+  return record(127)
 }
 
 /**
@@ -1536,7 +1589,7 @@ export function indexAdd(x: TensorLike, dim: number, index: TensorLike, source: 
   scratch[0] = 3
   const at = putInt(8, dim, 'indexAdd', 'dim')
   scratch[7] = at - 8
-  return record(122)
+  return record(128)
 }
 
 /** Options of {@link embedding}. */
@@ -1562,7 +1615,7 @@ export function embedding(weight: TensorLike, indices: TensorLike, options: Embe
   scratch[0] = 2
   const at = putOptionalInt(6, options.paddingIdx, 'embedding', 'paddingIdx')
   scratch[5] = at - 6
-  return record(123)
+  return record(129)
 }
 
 /** Options of {@link cumsum}. */
@@ -1579,7 +1632,7 @@ export function cumsum(x: TensorLike, options: CumsumOptions = NONE): Tensor {
   scratch[0] = 1
   const at = putInt(4, options.dim ?? -1, 'cumsum', 'dim')
   scratch[3] = at - 4
-  return record(125)
+  return record(131)
 }
 
 /** Options of {@link sort}. */
@@ -1603,7 +1656,49 @@ export function sort(x: TensorLike, options: SortOptions = NONE): [Tensor, Tenso
   let at = putInt(4, options.dim ?? -1, 'sort', 'dim')
   at = putBool(at, options.descending ?? false, 'sort', 'descending')
   scratch[3] = at - 4
-  return recordAll(126) as [Tensor, Tensor]
+  return recordAll(132) as [Tensor, Tensor]
+}
+
+/** Options of {@link cummax}. */
+export interface CummaxOptions {
+  /** The dimension to walk along; negative ones count from the end. Default -1. */
+  dim?: number | undefined
+}
+const CUMMAX_OPTIONS = ['dim']
+
+/**
+ * Largest element up to each along a dimension, with its place (i32) as second result.
+ *
+ * Of equal elements the last is named; NaN stays once it has come.
+ */
+export function cummax(x: TensorLike, options: CummaxOptions = NONE): [Tensor, Tensor] {
+  checkOptions(options, 'cummax', CUMMAX_OPTIONS)
+  putInput(1, x, 'cummax', 'x')
+  scratch[0] = 1
+  const at = putInt(4, options.dim ?? -1, 'cummax', 'dim')
+  scratch[3] = at - 4
+  return recordAll(133) as [Tensor, Tensor]
+}
+
+/** Options of {@link cummin}. */
+export interface CumminOptions {
+  /** The dimension to walk along; negative ones count from the end. Default -1. */
+  dim?: number | undefined
+}
+const CUMMIN_OPTIONS = ['dim']
+
+/**
+ * Smallest element up to each along a dimension, with its place (i32) as second result.
+ *
+ * Of equal elements the last is named; NaN stays once it has come.
+ */
+export function cummin(x: TensorLike, options: CumminOptions = NONE): [Tensor, Tensor] {
+  checkOptions(options, 'cummin', CUMMIN_OPTIONS)
+  putInput(1, x, 'cummin', 'x')
+  scratch[0] = 1
+  const at = putInt(4, options.dim ?? -1, 'cummin', 'dim')
+  scratch[3] = at - 4
+  return recordAll(134) as [Tensor, Tensor]
 }
 
 /** Options of {@link uniform}. */
@@ -1625,7 +1720,7 @@ export function uniform(shape: number | readonly number[], options: UniformOptio
   let at = putInts(4, shape, 'uniform', 'shape')
   at = putDType(at, options.dtype ?? 'f32', 'uniform', 'dtype')
   scratch[3] = at - 4
-  return record(127)
+  return record(135)
 }
 
 /** Options of {@link normal}. */
@@ -1647,7 +1742,7 @@ export function normal(shape: number | readonly number[], options: NormalOptions
   let at = putInts(4, shape, 'normal', 'shape')
   at = putDType(at, options.dtype ?? 'f32', 'normal', 'dtype')
   scratch[3] = at - 4
-  return record(128)
+  return record(136)
 }
 
 /** Options of {@link bernoulli}. */
@@ -1671,7 +1766,7 @@ export function bernoulli(p: TensorLike, shape: number | readonly number[], opti
   let at = putInts(6, shape, 'bernoulli', 'shape')
   at = putDType(at, options.dtype ?? 'f32', 'bernoulli', 'dtype')
   scratch[5] = at - 6
-  return record(129)
+  return record(137)
 }
 
 /** Options of {@link randint}. */
@@ -1697,7 +1792,7 @@ export function randint(low: TensorLike, shape: number | readonly number[], high
   let at = putInts(8, shape, 'randint', 'shape')
   at = putDType(at, options.dtype ?? 'i32', 'randint', 'dtype')
   scratch[7] = at - 8
-  return record(130)
+  return record(138)
 }
 
 /**
@@ -1713,5 +1808,5 @@ export function dropout(x: TensorLike, p: TensorLike): Tensor {
   putKey(5)
   scratch[0] = 3
   scratch[7] = 0
-  return record(131)
+  return record(139)
 }

@@ -45,6 +45,7 @@ export {
   cumprod,
   type DimOptions,
   isClose,
+  logcumsumexp,
   logsumexp,
   median,
   norm,
@@ -73,6 +74,7 @@ export {
   type ConvTranspose2dOptions,
 } from './functional/conv.ts'
 export { alphaDropout, dropout, dropout2d, type DropoutOptions, stochasticDepth } from './functional/dropout.ts'
+export { embeddingBag, type EmbeddingBagOptions } from './functional/embedding-bag.ts'
 export { bilinear, embedding, linear } from './functional/linear.ts'
 export {
   type AffineOptions,
@@ -88,6 +90,7 @@ export {
 export type { Pair, Triple } from './functional/pair.ts'
 export {
   adaptiveAvgPool1d,
+  adaptiveMaxPool1d,
   avgPool1d,
   maxPool1d,
   type MaxPool1dOptions,

@@ -17,7 +17,7 @@ export {
   type PaddingMode,
 } from './conv.ts'
 export { AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d, StochasticDepth } from './dropout.ts'
-export { Embedding } from './embedding.ts'
+export { Embedding, EmbeddingBag } from './embedding.ts'
 export { foldBatchNorm } from './fold.ts'
 export * as F from './functional.ts'
 export type { Pair, Triple } from './functional.ts'

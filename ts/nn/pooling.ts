@@ -3,7 +3,7 @@ import { avgPool2d } from '../generated/ops.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { adaptiveAvgPool2d, adaptiveMaxPool2d } from '../tensor/windows.ts'
 import type { Pair } from './functional/pair.ts'
-import { adaptiveAvgPool1d, avgPool1d, maxPool1d, maxPool2d } from './functional/pooling.ts'
+import { adaptiveAvgPool1d, adaptiveMaxPool1d, avgPool1d, maxPool1d, maxPool2d } from './functional/pooling.ts'
 import { Module } from './module.ts'
 
 /** Options of max pooling. */
@@ -110,6 +110,17 @@ export class AdaptiveAvgPool1d extends Module {
 
   forward(x: Tensor): Tensor {
     return adaptiveAvgPool1d(x, this.size)
+  }
+}
+
+/** The largest elements of `size` parts of each channel: [N, C, L] to [N, C, size]. */
+export class AdaptiveMaxPool1d extends Module {
+  constructor(readonly size: number) {
+    super()
+  }
+
+  forward(x: Tensor): Tensor {
+    return adaptiveMaxPool1d(x, this.size)
   }
 }
 

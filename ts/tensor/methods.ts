@@ -83,6 +83,8 @@ export interface ComposedMethods {
   countNonzero(options?: Reduce): Tensor
   /** The product of all elements up to each along a dimension (-1 unless given). */
   cumprod(options?: { dim?: number }): Tensor
+  /** log Σ exp(x) of all elements up to each along a dimension (-1 unless given). */
+  logcumsumexp(options?: { dim?: number }): Tensor
   /** The middle element, of an even number the lower one. */
   median(options?: reductions.DimOptions): Tensor
   /** The elements below which the shares `q` of all lie. */
@@ -138,6 +140,7 @@ export const composedMethods = {
   logsumexp: method('logsumexp'),
   countNonzero: method('countNonzero'),
   cumprod: method('cumprod'),
+  logcumsumexp: method('logcumsumexp'),
   median: method('median'),
   quantile: method('quantile'),
   argsort: method('argsort'),

@@ -100,6 +100,22 @@ export function cumprod(x: Tensor, options: { dim?: number } = {}): Tensor {
   return y
 }
 
+/**
+ * log Σ exp(x) of all elements up to each along a dimension, computed without overflow, in rounds that double the reach.
+ */
+export function logcumsumexp(x: Tensor, options: { dim?: number } = {}): Tensor {
+  if (!isTensor(x)) refuse('logcumsumexp', 'x', 'a Tensor', x)
+  checkOptions(options, 'logcumsumexp', ['dim'])
+  const d = dimension(options.dim ?? -1, x.rank, 'logcumsumexp')
+  const n = x.shape[d]!
+  let y = x.dtype === 'f64' ? x : ops.cast(x, 'f32')
+  for (let reach = 1; reach < n; reach *= 2) {
+    const joined = ops.logaddexp(taken(y, d, reach, n - reach), taken(y, d, 0, n - reach))
+    y = ops.concat([taken(y, d, 0, reach), joined], { dim: d })
+  }
+  return y
+}
+
 /** The elements of `dim` in ascending order, or all of them, as a dimension of their own. */
 function ordered(x: Tensor, options: DimOptions, op: string): { sorted: Tensor; d: number; nan: Tensor } {
   if (!isTensor(x)) refuse(op, 'x', 'a Tensor', x)

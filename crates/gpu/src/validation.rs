@@ -79,7 +79,7 @@ fn programs() -> Vec<Program> {
         }
         add(dtype, &|x| x[0].cast(DType::Bool).select(&x[0], &x[1]));
         if dtype == DType::Bool {
-            for prim in [And, Or] {
+            for prim in [And, Or, Xor] {
                 add(dtype, &|x| x[0].binary(prim, &x[1]));
             }
             add(dtype, &|x| x[0].unary(Not));
@@ -92,6 +92,11 @@ fn programs() -> Vec<Program> {
         for prim in [Neg, Abs, Sign] {
             add(dtype, &|x| x[0].unary(prim));
             add(dtype, &|x| x[0].constant(-3.0).unary(prim));
+        }
+        if !dtype.is_float() {
+            for prim in [And, Or, Xor, Shl, Shr] {
+                add(dtype, &|x| x[0].binary(prim, &x[1]));
+            }
         }
         if dtype == DType::F32 {
             add(dtype, &|x| x[0].binary(Atan2, &x[1]));

@@ -191,9 +191,15 @@ fn integers_and_booleans() {
             let (p, q) = (x[0].cast(dtype), x[1].cast(dtype));
             let mut out: Vec<Expr> = vec![p.eq(&q), p.binary(Prim::Ne, &q), p.lt(&q), p.le(&q), p.max(&q), p.min(&q)];
             if dtype == DType::Bool {
-                out.extend([p.binary(Prim::And, &q), p.binary(Prim::Or, &q), p.unary(Prim::Not)]);
+                out.extend([
+                    p.binary(Prim::And, &q),
+                    p.binary(Prim::Or, &q),
+                    p.binary(Prim::Xor, &q),
+                    p.unary(Prim::Not),
+                ]);
             } else {
-                for prim in [Prim::Add, Prim::Sub, Prim::Mul, Prim::Div, Prim::Rem] {
+                use Prim::*;
+                for prim in [Add, Sub, Mul, Div, Rem, And, Or, Xor, Shl, Shr] {
                     out.push(p.binary(prim, &q));
                 }
                 out.extend([p.unary(Prim::Neg), p.abs(), p.sign(), p.cast(DType::F32), p.cast(DType::Bool)]);

@@ -3,7 +3,7 @@ import * as ops from '../../generated/ops.ts'
 import { refuse } from '../../native/errors.ts'
 import { isTensor } from '../../native/record.ts'
 import type { Tensor } from '../../tensor/tensor.ts'
-import { adaptiveAvgPool2d } from '../../tensor/windows.ts'
+import { adaptiveAvgPool2d, adaptiveMaxPool2d } from '../../tensor/windows.ts'
 import type { Pair } from './pair.ts'
 
 /** Options of {@link maxPool2d}. */
@@ -56,4 +56,9 @@ export function avgPool1d(
 /** Means of `size` parts of sequences [N, C, L]: [N, C, size]. */
 export function adaptiveAvgPool1d(x: Tensor, size: number): Tensor {
   return adaptiveAvgPool2d(row(x, 'adaptiveAvgPool1d'), [null, size]).squeeze(2)
+}
+
+/** The largest elements of `size` parts of sequences [N, C, L]: [N, C, size]. */
+export function adaptiveMaxPool1d(x: Tensor, size: number): Tensor {
+  return adaptiveMaxPool2d(row(x, 'adaptiveMaxPool1d'), [null, size]).squeeze(2)
 }

@@ -282,12 +282,13 @@ fn mark_stored(merged: &Merged, component: &[u32], inlined: &[bool], stored: &mu
             continue;
         }
         let is_loop = is_loop(merged, i);
+        let takes_numbers = is_loop || matches!(merged.work[i], Some(Work::Assemble(_)));
         for &source in &merged.inputs[i] {
             let Source::Node(p, _) = source else { continue };
             let p = p as usize;
-            let reads_inside = is_loop && (merged.constant(source).is_some() || component[p] == component[i]);
-            let inlines = is_loop && inlined[p];
-            stored[p] |= !reads_inside && !inlines;
+            let reads_number = takes_numbers && merged.constant(source).is_some();
+            let reads_inside = is_loop && (inlined[p] || component[p] == component[i]);
+            stored[p] |= !reads_number && !reads_inside;
         }
     }
 }

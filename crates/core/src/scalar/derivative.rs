@@ -71,7 +71,7 @@ fn backward(prim: Prim, x: &[Expr], y: &Expr, g: &Expr) -> Vec<(usize, Expr)> {
     use Prim::*;
     match prim {
         Const(_) | Index | Uniform | Normal | Sign | Floor | Ceil | Round | Trunc | Eq | Ne | Lt | Le | And | Or
-        | Not => vec![],
+        | Xor | Not | Shl | Shr => vec![],
         Cast => {
             if x[0].dtype().is_float() && y.dtype().is_float() {
                 vec![(0, g.cast(x[0].dtype()))]

@@ -58,10 +58,17 @@ pub enum Prim {
     Ne,
     Lt,
     Le,
-    // Logic on bool.
+    // Logic on bool; on integers `And`, `Or` and `Xor` work bit by bit.
     And,
     Or,
+    Xor,
+    /// bool only.
     Not,
+    // Shifts, integers only, by as many bits as operand 1 says.
+    /// Amounts below 0 or from the dtype's bits on give 0.
+    Shl,
+    /// Keeps the sign; amounts below 0 or from the dtype's bits on leave nothing but it.
+    Shr,
     /// Operand 0 is bool; 1 where true, else 2.
     Select,
 }
@@ -74,7 +81,7 @@ impl Prim {
             Const(_) | Index => 0,
             Cast | Uniform | Normal | Neg | Abs | Sign | Floor | Ceil | Round | Trunc | Sqrt | Exp | Expm1 | Log
             | Log1p | Sin | Cos | Tanh | Erf | Erfc | Not => 1,
-            Add | Sub | Mul | Div | Rem | Pow | Atan2 | Max | Min | Eq | Ne | Lt | Le | And | Or => 2,
+            Add | Sub | Mul | Div | Rem | Pow | Atan2 | Max | Min | Eq | Ne | Lt | Le | And | Or | Xor | Shl | Shr => 2,
             Select => 3,
         }
     }
@@ -89,7 +96,7 @@ impl Prim {
         use Prim::*;
         match self {
             Const(_) | Cast | Index | Uniform | Normal => None,
-            Eq | Ne | Lt | Le | And | Or | Not => Some(DType::Bool),
+            Eq | Ne | Lt | Le | Not => Some(DType::Bool),
             _ => Some(operand),
         }
     }

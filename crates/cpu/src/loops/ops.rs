@@ -10,7 +10,7 @@ macro_rules! names {
     ($($name:ident)*) => { $(pub struct $name;)* };
 }
 names! {
-    Add Sub Mul Div Rem Pow Atan2 Max Min Eq Ne Lt Le And Or
+    Add Sub Mul Div Rem Pow Atan2 Max Min Eq Ne Lt Le And Or Xor Shl Shr
     Neg Abs Sign Floor Ceil Round Trunc Sqrt Exp Expm1 Log Log1p Sin Cos Tanh Erf Erfc Not
     ToBool
 }
@@ -85,6 +85,14 @@ macro_rules! integers {
             Max |a, b| a.max(b);
             Min |a, b| a.min(b);
             Pow |a, b| math::powi(a as i64, b as i64) as $t;
+            And |a, b| a & b;
+            Or |a, b| a | b;
+            Xor |a, b| a ^ b;
+            Shl |a, b| if (0..<$t>::BITS as $t).contains(&b) { a.wrapping_shl(b as u32) } else { 0 };
+            Shr |a, b| {
+                let fits = (0..<$t>::BITS as $t).contains(&b);
+                if fits { a.wrapping_shr(b as u32) } else { a >> (<$t>::BITS - 1) >> 1 }
+            };
         }
     )*};
 }
@@ -112,8 +120,6 @@ macro_rules! signed {
 signed! { i32 i64 }
 binaries! { u8 => u8:
     Rem |a, b| if b == 0 { 0 } else { a % b };
-    And |a, b| a & b;
-    Or |a, b| a | b;
 }
 unaries! { u8:
     Neg |a| a.wrapping_neg();
@@ -363,7 +369,10 @@ pub fn two_operands(prim: Prim, dtype: DType, isa: Isa, scalars: [bool; 2]) -> O
         Ne: F32 f32, F64 f64, I32 i32, I64 i64, U8 u8, Bool u8;
         Lt: F32 f32, F64 f64, I32 i32, I64 i64, U8 u8, Bool u8;
         Le: F32 f32, F64 f64, I32 i32, I64 i64, U8 u8, Bool u8;
-        And: Bool u8;
-        Or: Bool u8;
+        And: I32 i32, I64 i64, U8 u8, Bool u8;
+        Or: I32 i32, I64 i64, U8 u8, Bool u8;
+        Xor: I32 i32, I64 i64, U8 u8, Bool u8;
+        Shl: I32 i32, I64 i64, U8 u8;
+        Shr: I32 i32, I64 i64, U8 u8;
     })
 }

@@ -100,6 +100,23 @@ fn div_u32(a: u32, b: u32) -> u32 {
   return a / b;
 }
 
+// Amounts outside the bits leave 0, or the sign of what is shifted to the right.
+fn shl_i32(x: i32, amount: i32) -> i32 {
+  return select(x << (u32(amount) & 31u), 0, amount < 0 || amount > 31);
+}
+
+fn shl_u8(x: u32, amount: u32) -> u32 {
+  return select((x << (amount & 7u)) & 255u, 0u, amount > 7u);
+}
+
+fn shr_i32(x: i32, amount: i32) -> i32 {
+  return x >> select(u32(amount), 31u, amount < 0 || amount > 31);
+}
+
+fn shr_u8(x: u32, amount: u32) -> u32 {
+  return select(x >> (amount & 7u), 0u, amount > 7u);
+}
+
 // Wraps; a negative exponent gives 0 except for bases 1 and -1.
 fn pow_i32(base: i32, exponent: i32) -> i32 {
   if (exponent < 0) {

@@ -142,7 +142,7 @@ fn binary_float(prim: Prim, a: f64, b: f64) -> f64 {
     }
 }
 
-fn binary_int(prim: Prim, a: i64, b: i64) -> i64 {
+fn binary_int(prim: Prim, a: i64, b: i64, bits: i64) -> i64 {
     match prim {
         Prim::Add => a.wrapping_add(b),
         Prim::Sub => a.wrapping_sub(b),
@@ -157,6 +157,11 @@ fn binary_int(prim: Prim, a: i64, b: i64) -> i64 {
         Prim::Pow => pow_int(a, b),
         Prim::Max => a.max(b),
         Prim::Min => a.min(b),
+        Prim::And => a & b,
+        Prim::Or => a | b,
+        Prim::Xor => a ^ b,
+        Prim::Shl => a.wrapping_shl(b as u32) * i64::from((0..bits).contains(&b)),
+        Prim::Shr => a >> if (0..bits).contains(&b) { b } else { 63 },
         _ => unreachable!("{prim:?}"),
     }
 }
@@ -205,12 +210,10 @@ pub fn interpret(program: &Program, inputs: &[Value], position: u64) -> Vec<Valu
             Prim::Ne => boolean(arg(0).float() != arg(1).float()),
             Prim::Lt => boolean(arg(0).float() < arg(1).float()),
             Prim::Le => boolean(arg(0).float() <= arg(1).float()),
-            Prim::And => boolean(truth(0) && truth(1)),
-            Prim::Or => boolean(truth(0) || truth(1)),
             Prim::Not => boolean(!truth(0)),
             Prim::Select => arg(if truth(0) { 1 } else { 2 }),
             prim if prim.arity() == 2 => match (arg(0), arg(1)) {
-                (Value::Int(a), Value::Int(b)) => Value::Int(binary_int(prim, a, b)),
+                (Value::Int(a), Value::Int(b)) => Value::Int(binary_int(prim, a, b, 8 * instr.dtype.size() as i64)),
                 (a, b) => Value::Float(binary_float(prim, a.float(), b.float())),
             },
             prim => match (prim, arg(0)) {

@@ -37,6 +37,10 @@ pub enum Rule {
     Compare,
     /// Everything is taken as `x ≠ 0`; bool result.
     Logic,
+    /// The promoted dtype, integers or bool.
+    Bits,
+    /// As `Bits`; bool is refused.
+    Shift,
     /// The first operand must be bool; the others as `Arithmetic`.
     Select,
 }
@@ -105,6 +109,17 @@ impl Rule {
             Rule::FloatTest => Types { operand: all.to_float(), result: DType::Bool },
             Rule::Compare => Types { operand: numeric(all), result: DType::Bool },
             Rule::Logic => Types { operand: DType::Bool, result: DType::Bool },
+            Rule::Bits | Rule::Shift if all.is_float() => {
+                let argument = inputs.iter().position(|i| i.dtype.is_float()).unwrap_or(0);
+                return Err(Refusal { argument, advice: "only integers and bool have bits; cast it to i32 first" });
+            }
+            Rule::Shift if all == DType::Bool => {
+                return Err(Refusal {
+                    argument: 0,
+                    advice: "bool has one bit, which can't be moved; cast it to i32 first",
+                });
+            }
+            Rule::Bits | Rule::Shift => Types { operand: all, result: all },
             Rule::Select if inputs[0].dtype != DType::Bool => {
                 return Err(Refusal { argument: 0, advice: "make it bool with ne(0)" });
             }
@@ -113,6 +128,11 @@ impl Rule {
                 Types { operand: all, result: all }
             }
         })
+    }
+
+    /// Whether floats are refused.
+    pub fn is_integral(self) -> bool {
+        matches!(self, Rule::Bits | Rule::Shift)
     }
 
     /// What operand `index` is cast to.

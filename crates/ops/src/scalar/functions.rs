@@ -1,5 +1,6 @@
 //! The words in which the table is written: scalar functions of expressions, of which all but the first may be numbers.
 
+use fovea_core::DType;
 use fovea_core::scalar::{Expr, Prim};
 use std::borrow::Borrow;
 
@@ -58,7 +59,10 @@ macro_rules! binary {
         }
     )*};
 }
-binary!(and And, atan2 Atan2, eq Eq, le Le, lt Lt, maximum Max, minimum Min, ne Ne, or Or, pow Pow);
+binary!(
+    and And, atan2 Atan2, eq Eq, le Le, lt Lt, maximum Max, minimum Min, ne Ne, or Or, pow Pow, shift_left Shl,
+    shift_right Shr, xor Xor,
+);
 
 pub fn ge(a: impl Borrow<Expr>, b: impl Operand) -> Expr {
     let a = a.borrow();
@@ -68,6 +72,11 @@ pub fn ge(a: impl Borrow<Expr>, b: impl Operand) -> Expr {
 pub fn gt(a: impl Borrow<Expr>, b: impl Operand) -> Expr {
     let a = a.borrow();
     a.gt(&b.beside(a))
+}
+
+/// Every bit turned: −x − 1 in two's complement.
+pub fn complement(x: &Expr) -> Expr {
+    if x.dtype() == DType::Bool { not(x) } else { -x - 1.0 }
 }
 
 /// `yes` where the condition holds, else `no`; one of them must be an expression.

@@ -95,7 +95,12 @@ impl ScalarOp {
     fn refused(&self, refusal: Refusal, inputs: &[TensorType]) -> Error {
         let argument = self.def.inputs[refusal.argument].name;
         let received = inputs[refusal.argument].dtype;
-        let expected = if self.def.rule == Rule::Select { "bool" } else { "a number type" };
+        let expected = match self.def.rule {
+            Rule::Select => "bool",
+            Rule::Bits => "integers or bool",
+            Rule::Shift => "integers",
+            _ => "a number type",
+        };
         Error::dtype(format!("{} takes no {received} as {argument}: {}", self.def.name, refusal.advice))
             .at(argument)
             .expected(expected)

@@ -10,7 +10,7 @@ use fovea_core::op::InputSchema;
 
 use std::f64::consts::{LN_2, LN_10, LOG2_E, LOG10_E};
 
-use Rule::{Arithmetic, Compare, Float, FloatTest, Logic, Numeric, Rounding, Select};
+use Rule::{Arithmetic, Bits, Compare, Float, FloatTest, Logic, Numeric, Rounding, Select, Shift};
 
 const NO_SUB: Rule = Numeric("use ne for exclusive or, logicalNot to invert, or cast to i32 first");
 const NO_NEG: Rule = Numeric("use logicalNot to invert it, or cast to i32 first");
@@ -57,6 +57,16 @@ table! {
     logical_or(a, b) Logic, or(a, b), [], [-2.0..2.0, -2.0..2.0], "Whether either is not 0; bool";
     logical_xor(a, b) Logic, ne(a, b), [], [-2.0..2.0, -2.0..2.0], "Whether exactly one is not 0; bool";
     logical_not(x) Logic, not(x), [], [-2.0..2.0], "Whether it is 0; bool";
+
+    bitwise_and(a, b) Bits, and(a, b), [], [-200.0..200.0, -200.0..200.0], "Bits that are set in both; bool: whether both are";
+    bitwise_or(a, b) Bits, or(a, b), [], [-200.0..200.0, -200.0..200.0], "Bits that are set in either; bool: whether either is";
+    bitwise_xor(a, b) Bits, xor(a, b), [], [-200.0..200.0, -200.0..200.0],
+        "Bits that are set in exactly one; bool: whether exactly one is";
+    bitwise_not(x) Bits, complement(x), [], [-200.0..200.0], "Every bit turned; bool: the contrary";
+    bitwise_left_shift(a, b) Shift, shift_left(a, b), [], [-200.0..200.0, -2.0..20.0],
+        "a · 2ᵇ without the bits that leave; 0 for b outside the bits of the dtype";
+    bitwise_right_shift(a, b) Shift, shift_right(a, b), [], [-200.0..200.0, -2.0..20.0],
+        "a / 2ᵇ rounded down; the sign, 0 or -1, for b outside the bits of the dtype";
 
     neg(x) NO_NEG, -x, [-g], [-2.0..2.0], "Negative";
     abs(x) NO_BOOL, abs(x), [g * sign(x)], [-2.0..2.0], "Absolute value";

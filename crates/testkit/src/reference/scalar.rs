@@ -211,8 +211,9 @@ fn float(prim: Prim, x: f64, y: f64) -> Number {
 fn int(prim: Prim, x: i64, y: i64, dtype: DType) -> Number {
     let truth = |b: bool| Int(i64::from(b));
     Int(match prim {
-        Prim::And => return truth(x != 0 && y != 0),
-        Prim::Or => return truth(x != 0 || y != 0),
+        Prim::And => x & y,
+        Prim::Or => x | y,
+        Prim::Xor => x ^ y,
         Prim::Not => return truth(x == 0),
         Prim::Eq => return truth(x == y),
         Prim::Ne => return truth(x != y),
@@ -235,8 +236,19 @@ fn int(prim: Prim, x: i64, y: i64, dtype: DType) -> Number {
         Prim::Neg => x.wrapping_neg(),
         Prim::Abs => x.wrapping_abs(),
         Prim::Sign => x.signum(),
+        Prim::Shl | Prim::Shr => shifted(prim == Prim::Shl, x, y, 8 * dtype.size() as i64),
         other => panic!("{other:?} has no meaning for integers"),
     })
+}
+
+/// Shifted by `amount` of `bits` bits; by others nothing is left, to the right the sign.
+fn shifted(left: bool, x: i64, amount: i64, bits: i64) -> i64 {
+    match (left, (0..bits).contains(&amount)) {
+        (true, true) => x << amount,
+        (true, false) => 0,
+        (false, true) => x >> amount,
+        (false, false) => x >> 63,
+    }
 }
 
 /// Integer power, wrapping; a negative exponent gives the reciprocal truncated to an integer.

@@ -275,6 +275,11 @@ pub fn program(inputs: &[DType], length: usize, outputs: usize, random: &mut Ran
         Neg,
         Abs,
         Sign,
+        And,
+        Or,
+        Xor,
+        Shl,
+        Shr,
         Eq,
         Ne,
         Lt,
@@ -284,7 +289,7 @@ pub fn program(inputs: &[DType], length: usize, outputs: usize, random: &mut Ran
         Const(0x4008_0000_0000_0000),
         Index,
     ];
-    let bools = [And, Or, Not, Eq, Ne, Lt, Le, Max, Min, Select, Cast];
+    let bools = [And, Or, Xor, Not, Eq, Ne, Lt, Le, Max, Min, Select, Cast];
     for _ in 0..length {
         let count = p.inputs.len() + p.instrs.len();
         let any = random.below(count) as ValueId;

@@ -60,7 +60,7 @@ fn every_primitive_and_cast_over_special_values() {
     use Prim::*;
     let unary =
         [Neg, Abs, Sign, Floor, Ceil, Round, Trunc, Sqrt, Exp, Expm1, Log, Log1p, Sin, Cos, Tanh, Erf, Erfc, Not];
-    let binary = [Add, Sub, Mul, Div, Rem, Pow, Atan2, Max, Min, Eq, Ne, Lt, Le, And, Or];
+    let binary = [Add, Sub, Mul, Div, Rem, Pow, Atan2, Max, Min, Eq, Ne, Lt, Le, And, Or, Xor, Shl, Shr];
     for dtype in DType::ALL {
         for prim in unary.into_iter().chain(binary) {
             for scalars in 0..4 {
@@ -85,7 +85,7 @@ fn every_primitive_and_cast_over_special_values() {
                     Err(e) => {
                         assert_eq!(e.kind(), ErrorKind::DType);
                         let float = dtype.is_float();
-                        assert!(!float || matches!(prim, And | Or | Not), "{prim:?} of {dtype}");
+                        assert!(!float || matches!(prim, And | Or | Xor | Not | Shl | Shr), "{prim:?} of {dtype}");
                     }
                 }
             }

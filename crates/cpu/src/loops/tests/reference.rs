@@ -119,8 +119,6 @@ fn apply<const FMA: bool>(instr: &Instr, a: &[Value], position: u64) -> Value {
                 *y
             }
         }
-        (Prim::And, [U8(x), U8(y)]) => truth(*x != 0 && *y != 0),
-        (Prim::Or, [U8(x), U8(y)]) => truth(*x != 0 || *y != 0),
         (Prim::Not, [U8(x)]) => truth(*x == 0),
         (prim, [F32(x)]) => F32(match prim {
             Prim::Exp => math::exp::<FMA>(*x),
@@ -231,6 +229,11 @@ fn integers(prim: Prim, a: &[Value], dtype: DType) -> Value {
         Prim::Neg => -x,
         Prim::Abs => x.abs(),
         Prim::Sign => x.signum(),
+        Prim::And => x & y,
+        Prim::Or => x | y,
+        Prim::Xor => x ^ y,
+        Prim::Shl => i128::from((0..bits(dtype)).contains(&y)) * (x << y.clamp(0, 63)),
+        Prim::Shr => x >> if (0..bits(dtype)).contains(&y) { y } else { 64 },
         Prim::Eq => (x == y) as i128,
         Prim::Ne => (x != y) as i128,
         Prim::Lt => (x < y) as i128,
@@ -242,6 +245,10 @@ fn integers(prim: Prim, a: &[Value], dtype: DType) -> Value {
         DType::I64 => I64(result as i64),
         _ => U8(result as u8),
     }
+}
+
+fn bits(dtype: DType) -> i128 {
+    8 * dtype.size() as i128
 }
 
 fn bytes_of(cell: &[u64; 2]) -> &[u8] {

@@ -172,7 +172,8 @@ impl Product {
     /// The same along the positions of its vectors' images, where it is a convolution to few channels.
     fn with_stencil(&self, problem: &Problem, order: Order, tile: TileSize) -> Option<Product> {
         let (right, role) = if self.swapped { (&problem.a, Role::Row) } else { (&problem.b, Role::Col) };
-        let stencil = Stencil::of(self, problem, right, &order.of(problem, role, right), tile)?;
+        let outer = order.of(problem, role, right);
+        let stencil = Stencil::of(self, problem, right, &outer, tile).or_else(|| Stencil::of_matrix(self, tile))?;
         Some(Product { way: Way::Stencil(stencil), ..self.clone() })
     }
 

@@ -1,13 +1,17 @@
+//! Products of few rows, with long vectors that are read where they lie.
+//!
 //! Convolutions with few channels in the result: the weights are the broadcast operand, and vectors run along the
 //! positions of planes (see [`Planes`]), so that no lane waits for a channel that isn't there. Rows of a box follow one
 //! another; what is computed where a row goes over into the next is thrown away.
+//!
+//! One to three rows times a matrix: so many neighbours of each of its rows are taken at a time that memory delivers.
 
 use super::LONG;
 use super::axes::{Place, Run};
 use super::image::Planes;
 use super::kernel::{Engine, KC, Kernels, TILE_MAX};
 use super::lanes::Sums;
-use super::operand::{Product, TileSize};
+use super::operand::{Operand, Product, TileSize};
 use super::problem::{Access, Problem};
 use super::store::StoreTile;
 use super::vector::Vector;
@@ -18,14 +22,24 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Fewer multiply-adds than this are not worth another thread.
 const SHARE: usize = 1 << 18;
+/// Cycles that a box costs apart from its elements.
+const BOX: f64 = 4000.0;
+/// Rows of a product with a matrix, at most.
+const FEW: usize = 3;
+/// Vectors in the narrowest tile's rows.
+const NARROW: usize = 2;
+/// Tasks for each thread, so that one that was held up leaves work to the others.
+const TASKS_PER_THREAD: usize = 4;
 
 /// Rows of a result that is computed this way, at most.
 const MOST_ROWS: usize = 14;
 
 /// See the module.
 #[derive(Clone, Debug)]
-pub(super) struct Stencil {
-    planes: Planes,
+pub(super) enum Stencil {
+    Planes(Planes),
+    /// A matrix whose rows lie so many elements apart.
+    Matrix(usize),
 }
 
 /// One call of the kernel: `tile[i][j] = Σ_t weights[t][i] · plane[offsets[t] + j]`, summed from the first t to the last.
@@ -47,7 +61,7 @@ pub(super) const fn vectors(m: usize, most: usize) -> usize {
     let wanted = match m {
         1 => 8,
         2 | 3 => 4,
-        _ => 2,
+        _ => NARROW,
     };
     if wanted < most { wanted } else { most }
 }
@@ -91,16 +105,32 @@ impl Stencil {
         if !few || !product.left.limits.is_empty() || product.k == 0 {
             return None;
         }
-        let planes = Planes::of(problem, right, outer, tile)?;
-        Some(Stencil { planes })
+        Planes::of(problem, right, outer, tile).map(Stencil::Planes)
+    }
+
+    /// The same for a matrix.
+    pub fn of_matrix(product: &Product, tile: TileSize) -> Option<Stencil> {
+        let Operand { limits, outer, sum, .. } = &product.right;
+        let (columns, terms) = (outer.only()?, sum.only()?);
+        let plain = limits.is_empty() && columns.stride == 1 && terms.stride >= 0;
+        let whole = product.n > 0 && product.n.is_multiple_of(NARROW * tile.lanes) && product.k > 0;
+        let few = product.m <= FEW && product.k < LONG && product.left.limits.is_empty();
+        (plain && whole && few).then_some(Stencil::Matrix(terms.stride as usize))
     }
 
     /// Cycles for one batch index, roughly.
     pub fn cost(&self, product: &Product, tile: TileSize) -> f64 {
         let (m, n, k, lanes) = (product.m as f64, product.n as f64, product.k as f64, tile.lanes as f64);
-        let padded = n * self.planes.pitch as f64 / self.planes.positions().0 as f64;
         let store = if product.out_cols.innermost().stride == 1 { 0.2 } else { 2.0 };
-        padded / lanes * (m + 1.5) * k + n * (self.planes.cost() + store * m) + m * k
+        let multiply = (m + 1.5) * k * n / lanes + store * m * n + m * k;
+        match self {
+            Stencil::Matrix(_) => multiply,
+            Stencil::Planes(planes) => {
+                let (columns, rows) = planes.positions();
+                let boxes = (planes.images * rows.div_ceil(planes.rows)) as f64;
+                multiply * planes.pitch as f64 / columns as f64 + n * planes.cost() + BOX * boxes
+            }
+        }
     }
 
     /// # Safety
@@ -113,16 +143,21 @@ impl Stencil {
         sums: &Sums<T>,
         threads: &dyn Threads,
     ) -> Result<()> {
-        let planes = &self.planes;
-        let rows = planes.positions().1;
-        let parts = rows.div_ceil(planes.rows);
-        let tasks = product.batches * planes.images * parts;
         let work = product.batches * product.m * product.n * product.k;
-        let workers = (work / SHARE).clamp(1, threads.count()).min(tasks);
-        let most = if product.out_cols.innermost().stride == 1 { usize::MAX } else { 2 };
+        let threads_wanted = (work / SHARE).clamp(1, threads.count());
+        let most = if product.out_cols.innermost().stride == 1 { usize::MAX } else { NARROW };
         let width = vectors(product.m, most) * engine.lanes;
-        // Tiles may reach over the end of the last row.
-        let boxes = (planes.elements(planes.rows) + width).next_multiple_of(16);
+        // Tiles may reach over the end of the last row of a box.
+        let (parts, boxes) = match self {
+            Stencil::Planes(planes) => {
+                let parts = planes.positions().1.div_ceil(planes.rows);
+                (planes.images * parts, (planes.elements(planes.rows) + width).next_multiple_of(16))
+            }
+            Stencil::Matrix(_) if threads_wanted == 1 => (1, 0),
+            Stencil::Matrix(_) => (product.n.div_ceil(width).min(threads_wanted * TASKS_PER_THREAD), 0),
+        };
+        let tasks = product.batches * parts;
+        let workers = threads_wanted.min(tasks);
         let bytes = ((boxes + product.m * product.k) * size_of::<T>()).next_multiple_of(128);
         let memory = Buffer::new(workers * bytes)?;
         let shared = Shared { memory: memory.as_mut_ptr(), left, right, out: sums.out };
@@ -133,7 +168,6 @@ impl Stencil {
             // SAFETY: the worker's memory; zero bytes are zero.
             unsafe { start.cast::<u8>().write_bytes(0, boxes * size_of::<T>()) };
             let mut worker = Worker {
-                stencil: self,
                 product,
                 engine,
                 width,
@@ -153,11 +187,15 @@ impl Stencil {
                 if task >= tasks {
                     return;
                 }
-                let (rest, part) = (task / parts, task % parts);
-                let (batch, image) = (rest / planes.images, rest % planes.images);
-                let first = part * planes.rows;
+                let (batch, part) = (task / parts, task % parts);
                 // SAFETY: by this function's contract; tasks write different elements, workers have their memory.
-                unsafe { worker.run(batch, image, first, planes.rows.min(rows - first)) };
+                unsafe {
+                    worker.copy_weights(batch);
+                    match self {
+                        Stencil::Planes(planes) => worker.box_of(planes, batch, part),
+                        &Stencil::Matrix(step) => worker.columns(step, batch, part, parts),
+                    }
+                }
             }
         };
         if workers == 1 {
@@ -192,10 +230,9 @@ struct Tile<T>([T; TILE_MAX]);
 
 /// What one thread works with.
 struct Worker<'a, T: 'static> {
-    stencil: &'a Stencil,
     product: &'a Product,
     engine: &'static Engine<T>,
-    /// Positions of a tile.
+    /// Positions of a tile, at most.
     width: usize,
     left: *const T,
     right: *const T,
@@ -212,31 +249,99 @@ struct Worker<'a, T: 'static> {
 }
 
 impl<T: Kernels> Worker<'_, T> {
-    /// Rows `first..first + rows` of an image.
+    /// Puts the weights of a batch index in the order in which they are read.
     ///
     /// # Safety
     /// As for [`Stencil::run`].
-    unsafe fn run(&mut self, batch: usize, image: usize, first: usize, rows: usize) {
-        let (product, planes) = (self.product, &self.stencil.planes);
-        let (left, right) = (&product.left, &product.right);
-        if self.batch != Some(batch) {
-            self.batch = Some(batch);
-            let base = self.left.wrapping_offset(left.start.offset + left.batch.place(batch).offset);
-            self.row_offsets.clear();
-            left.outer.offsets(0, product.m, &mut self.row_offsets);
-            let (weights, outer, step) = (self.weights, &self.row_offsets, left.sum.innermost().stride);
-            left.sum.runs(0, product.k, |run| {
-                for t in 0..run.length {
-                    let source = base.wrapping_offset(run.place.offset + t as isize * step);
-                    for (i, &row) in outer.iter().enumerate() {
-                        // SAFETY: every term has a weight for each row, in the operand and in the worker's memory.
-                        unsafe { *weights.add((run.start + t) * product.m + i) = *source.wrapping_offset(row) };
-                    }
-                }
-            });
-            self.row_offsets.clear();
-            product.out_rows.offsets(0, product.m, &mut self.row_offsets);
+    unsafe fn copy_weights(&mut self, batch: usize) {
+        let (product, left) = (self.product, &self.product.left);
+        if self.batch == Some(batch) {
+            return;
         }
+        self.batch = Some(batch);
+        let base = self.left.wrapping_offset(left.start.offset + left.batch.place(batch).offset);
+        self.row_offsets.clear();
+        left.outer.offsets(0, product.m, &mut self.row_offsets);
+        let (weights, outer, step) = (self.weights, &self.row_offsets, left.sum.innermost().stride);
+        left.sum.runs(0, product.k, |run| {
+            for t in 0..run.length {
+                let source = base.wrapping_offset(run.place.offset + t as isize * step);
+                for (i, &row) in outer.iter().enumerate() {
+                    // SAFETY: every term has a weight for each row, in the operand and in the worker's memory.
+                    unsafe { *weights.add((run.start + t) * product.m + i) = *source.wrapping_offset(row) };
+                }
+            }
+        });
+        self.row_offsets.clear();
+        product.out_rows.offsets(0, product.m, &mut self.row_offsets);
+    }
+
+    /// Part `part` of `parts` of the columns of a matrix whose rows lie `step` apart.
+    ///
+    /// # Safety
+    /// As for [`Stencil::run`], with the weights of the batch index copied.
+    unsafe fn columns(&mut self, step: usize, batch: usize, part: usize, parts: usize) {
+        let (product, right) = (self.product, &self.product.right);
+        self.offsets.clear();
+        self.offsets.extend((0..product.k).map(|t| t * step));
+        let start = self.right.wrapping_offset(right.start.offset + right.batch.place(batch).offset);
+        let out = self.out.wrapping_offset(product.out + product.out_batch.place(batch).offset);
+        let narrow = NARROW * self.engine.lanes;
+        let units = product.n / narrow;
+        let (mut at, end) = (units * part / parts * narrow, units * (part + 1) / parts * narrow);
+        while at < end {
+            let width = if end - at >= self.width { self.width } else { narrow };
+            self.runs.clear();
+            let runs = &mut self.runs;
+            product.out_cols.runs(at, width, |run| runs.push(run));
+            // SAFETY: these columns lie in every row of the matrix, and in the result.
+            unsafe { self.tile(start.wrapping_add(at), width, out) };
+            at += width;
+        }
+    }
+
+    /// Computes and stores the tile of so many positions, the first of which is at `plane`.
+    ///
+    /// # Safety
+    /// From each offset on the plane has so many elements, `runs` lie in the result.
+    unsafe fn tile(&mut self, plane: *const T, width: usize, out: *mut T) {
+        let product = self.product;
+        for (i, terms) in self.offsets.chunks(KC).enumerate() {
+            // SAFETY: by contract, and the weights hold every term.
+            unsafe {
+                (self.engine.stencil)(
+                    &StencilTile {
+                        m: product.m,
+                        offsets: terms,
+                        weights: self.weights.add(i * KC * product.m),
+                        step: product.m,
+                        plane,
+                        tile: self.tile.0.as_mut_ptr(),
+                    },
+                    width / self.engine.lanes,
+                );
+                (self.engine.store)(&StoreTile {
+                    tile: self.tile.0.as_ptr(),
+                    step: width,
+                    rows: &self.row_offsets,
+                    cols: &self.runs,
+                    col_step: product.out_cols.innermost().stride,
+                    out,
+                    add: i > 0,
+                });
+            }
+        }
+    }
+
+    /// Part `part` of the boxes of all images.
+    ///
+    /// # Safety
+    /// As for [`Stencil::run`], with the weights of the batch index copied.
+    unsafe fn box_of(&mut self, planes: &Planes, batch: usize, part: usize) {
+        let (product, right) = (self.product, &self.product.right);
+        let parts = planes.positions().1.div_ceil(planes.rows);
+        let (image, first) = (part / parts, part % parts * planes.rows);
+        let rows = planes.rows.min(planes.positions().1 - first);
         let images = right.start.offset + right.batch.place(batch).offset + planes.origin;
         // SAFETY: the operand's elements lie in their buffer, and the box has room for these rows.
         unsafe { planes.copy(self.right.wrapping_offset(images), image, first, rows, self.boxes) };
@@ -257,33 +362,9 @@ impl<T: Kernels> Worker<'_, T> {
                     self.runs.push(Run { start: from - start, length: to - from, place });
                 }
             }
-            if self.runs.is_empty() {
-                continue;
-            }
-            for (i, terms) in self.offsets.chunks(KC).enumerate() {
-                // SAFETY: the box holds whole tiles, the weights every term; runs and rows lie in the result.
-                unsafe {
-                    (self.engine.stencil)(
-                        &StencilTile {
-                            m: product.m,
-                            offsets: terms,
-                            weights: self.weights.add(i * KC * product.m),
-                            step: product.m,
-                            plane: self.boxes.add(start),
-                            tile: self.tile.0.as_mut_ptr(),
-                        },
-                        self.width / self.engine.lanes,
-                    );
-                    (self.engine.store)(&StoreTile {
-                        tile: self.tile.0.as_ptr(),
-                        step: self.width,
-                        rows: &self.row_offsets,
-                        cols: &self.runs,
-                        col_step: product.out_cols.innermost().stride,
-                        out,
-                        add: i > 0,
-                    });
-                }
+            if !self.runs.is_empty() {
+                // SAFETY: the box holds whole tiles; runs and rows lie in the result.
+                unsafe { self.tile(self.boxes.wrapping_add(start), self.width, out) };
             }
         }
     }

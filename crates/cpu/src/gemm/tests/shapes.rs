@@ -315,6 +315,17 @@ fn convolutions_of_few_channels_run_along_the_positions() {
     of[2].forward().check::<f64>(&mut random);
 }
 
+#[test]
+fn few_rows_times_a_matrix_read_it_where_it_lies() {
+    let mut random = Random(17);
+    for (rows, found) in [(1, true), (2, true), (3, true), (4, false)] {
+        let case = matmul(2, rows, 160, 300, false);
+        case.check::<f32>(&mut random);
+        let [a, b] = [&case.a, &case.b].map(|shape| Layout::contiguous(Shape::new(shape)));
+        assert_eq!(ways(&case, &a, &b).iter().any(|way| matches!(way.way, Way::Stencil(_))), found, "{rows} rows");
+    }
+}
+
 /// All ways of running a case whose images lie channels-last.
 fn ways_for_images(case: &Case) -> Vec<Product> {
     let [a, b] = [&case.a, &case.b].map(|shape| match shape[..] {

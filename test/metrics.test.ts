@@ -1,7 +1,7 @@
 /** Metrics by themselves: merging, and states in the middle of counting. */
 import { describe, expect, test } from 'vitest'
 import { ArgumentError, F, randn, tensor, withSeed, type Tensor } from 'fovea'
-import { Accuracy, MeanLoss, type Metric } from 'fovea/train'
+import { Accuracy, MeanLoss, type Metric } from 'fovea/metrics'
 
 const batches = withSeed(3, () =>
   [4, 6, 5].map(

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { ArgumentError } from 'fovea'
 import { checkVariables, VARIABLES } from '../ts/native/variables.ts'
-import { root, runChild } from './child.ts'
+import { resultOf, root, runChild } from './child.ts'
 
 describe('environment variables', () => {
   test.each([
@@ -39,6 +39,16 @@ describe('environment variables', () => {
     const page = readFileSync(join(root, 'docs', 'command-line.md'), 'utf8')
     const rows = [...page.matchAll(/^\| `(FOVEA_\w+)` \|/gm)].map((match) => match[1])
     expect(rows.toSorted()).toEqual(Object.keys(VARIABLES).toSorted())
+  })
+
+  test('FOVEA_TRACE=1 lets an error that comes late name the line that made the value', async () => {
+    const told = await resultOf<{ name: string; message: string; source: string }>('late-error', {
+      env: { FOVEA_TRACE: '1' },
+    })
+    expect(told.name).toBe('StaleValueError')
+    expect(told.source).toMatch(/late-error\.ts:5:\d+$/)
+    expect(told.message).toMatch(/; the tensor was made at .*late-error\.ts:5:\d+$/)
+    expect((await resultOf<{ source: null }>('late-error')).source).toBeNull()
   })
 
   test('importing the library is when they are looked at', async () => {

@@ -1,4 +1,6 @@
 /** Figures over many batches. */
+// oxlint-disable-next-line import/no-unassigned-import -- tensors made here need their class to be loaded
+import '../tensor/index.ts'
 import { refuse } from '../native/errors.ts'
 import { tensor } from '../tensor/create.ts'
 import type { Tensor } from '../tensor/tensor.ts'

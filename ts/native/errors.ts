@@ -10,6 +10,11 @@ export interface ErrorFields {
   received?: string
   /** Where in a model the call was made, such as `layers.0.conv1`. */
   modulePath?: string
+  /**
+   * The line of your program that called the op of an {@link AnomalyError}, or that made the tensor of an error which
+   * comes late (with FOVEA_TRACE=1).
+   */
+  source?: string
 }
 
 /** Whether `message` has `op` as a word: "max" is not named by "maximum". */
@@ -26,6 +31,7 @@ export class FoveaError extends Error implements ErrorFields {
   declare readonly expected?: string
   declare readonly received?: string
   declare modulePath?: string
+  declare source?: string
 
   constructor(message: string, fields: ErrorFields = {}) {
     const { op, modulePath } = fields
@@ -38,6 +44,7 @@ export class FoveaError extends Error implements ErrorFields {
     if (fields.expected !== undefined) this.expected = fields.expected
     if (fields.received !== undefined) this.received = fields.received
     if (modulePath !== undefined) this.modulePath = modulePath
+    if (fields.source !== undefined) this.source = fields.source
   }
 }
 
@@ -104,13 +111,6 @@ export class GradientError extends FoveaError {
 /** A NaN or an infinity, and where it was made. */
 export class AnomalyError extends FoveaError {
   static override readonly code = 'FOVEA_ANOMALY'
-  /** The line that called the op: file, line and column. */
-  declare readonly source?: string
-
-  constructor(message: string, fields: ErrorFields & { source?: string } = {}) {
-    super(message, fields)
-    if (fields.source !== undefined) this.source = fields.source
-  }
 }
 
 /** The native addon is missing or doesn't load. */

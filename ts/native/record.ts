@@ -6,6 +6,7 @@
 import type { Tensor } from '../tensor/tensor.ts'
 import { dispatch, native, scratch, takeError } from './addon.ts'
 import { InternalError } from './errors.ts'
+import { noteOrigin } from './trace.ts'
 import { watching } from './watch.ts'
 
 let TensorClass: new () => Tensor = class {
@@ -59,6 +60,7 @@ export function record(op: number): Tensor {
   const out = new TensorClass()
   if (dispatch(op, out) < 0) throw takeError()
   fill(out, 0)
+  noteOrigin(out)
   if (watching.now !== null) watching.now.recorded([out])
   return out
 }
@@ -76,6 +78,7 @@ export function recordAll(op: number): Tensor[] {
     outputs.push(out)
   }
   for (let i = 1; i < count; i++) native.adopt(outputs[i]!._id, outputs[i]!)
+  outputs.forEach(noteOrigin)
   if (watching.now !== null) watching.now.recorded(outputs)
   return outputs
 }
@@ -90,6 +93,7 @@ export function described(call: (target: Tensor) => void): Tensor {
   const out = new TensorClass()
   call(out)
   fill(out, 0)
+  noteOrigin(out)
   return out
 }
 

@@ -21,6 +21,7 @@ export const VARIABLES: Readonly<Record<string, Variable>> = {
   },
   FOVEA_FUSION: { about: '0 runs every op on its own', expected: SWITCH },
   FOVEA_PLAN_REUSE: { about: '0 lets no values of a plan share memory', expected: SWITCH },
+  FOVEA_TRACE: { about: '1 lets errors that come late name the line that made the tensor', expected: SWITCH },
   FOVEA_ALLOW_SOFTWARE_GPU: { about: '1 admits software adapters', expected: SWITCH },
   FOVEA_GPU_CHECKS: { about: '1 compiles shaders with bounds checks', expected: SWITCH },
   FOVEA_DATA: { about: 'a folder with data sets that need no download' },

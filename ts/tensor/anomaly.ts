@@ -1,10 +1,10 @@
 /** Finding where a NaN or an infinity comes from. */
-import { fileURLToPath } from 'node:url'
 import { reshape } from '../generated/ops.ts'
 import { native, scratch } from '../native/addon.ts'
 import { AnomalyError } from '../native/errors.ts'
 import { isTensor } from '../native/record.ts'
 import { allocate } from '../native/types.ts'
+import { callingLine } from '../native/trace.ts'
 import { location, watching } from '../native/watch.ts'
 import type { TensorLike } from '../native/write.ts'
 import { computed, gradientsWatch } from './autograd.ts'
@@ -39,29 +39,6 @@ interface Findings {
 
 const FINITE: Findings = { nan: false, infinite: false, place: -1, value: 0 }
 const isFloat = (x: Tensor) => x.dtype === 'f32' || x.dtype === 'f64'
-
-/** The folder of the library, whose lines are not what the user looks for. */
-const library = () => fileURLToPath(new URL('..', import.meta.url))
-const DEPTH = 60
-
-/** The line outside the library that made the call. */
-function callingLine(): string {
-  const limit = Error.stackTraceLimit
-  Error.stackTraceLimit = DEPTH
-  const stack = new Error().stack ?? ''
-  Error.stackTraceLimit = limit
-  const lines = stack.split('\n').slice(1)
-  const places = lines.map((line) => /\(?((?:file:\/\/|\/|[A-Za-z]:\\)[^()]*:\d+:\d+)\)?$/.exec(line)?.[1])
-  const plain = places.map((place) => (place?.startsWith('file://') ? fromUrl(place) : place))
-  const own = library()
-  return plain.find((place) => place !== undefined && !place.startsWith(own)) ?? ''
-}
-
-/** A path from `file://…:line:column`. */
-function fromUrl(place: string): string {
-  const at = /^(.*)(:\d+:\d+)$/.exec(place)!
-  return fileURLToPath(at[1]!) + at[2]!
-}
 
 /** What of the values of `x`, which exist, is not finite. */
 function findings(x: Tensor): Findings {

@@ -2,6 +2,7 @@
 import { native, scratch } from '../native/addon.ts'
 import { ArgumentError, refuse, ShapeError } from '../native/errors.ts'
 import { adopted, isTensor } from '../native/record.ts'
+import { withOrigin } from '../native/trace.ts'
 import { zerosLike } from './create.ts'
 import { answerCustom, forgetCustoms } from './custom.ts'
 import { inScope, sameShape } from './structure.ts'
@@ -74,7 +75,11 @@ export function backward(root: Tensor, gradient?: Tensor | null, options: Backwa
   if (!root.requiresGrad) independent('backward', 'the value')
   const from = root._now()
   gradientsWatch.before?.([from], [cotangent ?? null])
-  finish(native.backward([from._id], [cotangent ? cotangent._id : 0], createGraph))
+  try {
+    finish(native.backward([from._id], [cotangent ? cotangent._id : 0], createGraph))
+  } catch (error) {
+    throw withOrigin(error, root)
+  }
   forgetCustoms()
 }
 

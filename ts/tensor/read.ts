@@ -2,6 +2,7 @@
 import { native } from '../native/addon.ts'
 import { ArgumentError, describeValue, refuse, ShapeError } from '../native/errors.ts'
 import { isTensor } from '../native/record.ts'
+import { withOrigin } from '../native/trace.ts'
 import { allocate, DTYPES, holds, type TypedArray } from '../native/types.ts'
 import type { Nested } from './create.ts'
 import type { Tensor } from './tensor.ts'
@@ -14,11 +15,19 @@ function copied(x: Tensor): TypedArray {
 }
 
 async function ready(x: Tensor): Promise<void> {
-  if (!native.isReady(x._id)) await native.evaluate([x._id])
+  try {
+    if (!native.isReady(x._id)) await native.evaluate([x._id])
+  } catch (error) {
+    throw withOrigin(error, x)
+  }
 }
 
 function readySync(x: Tensor): void {
-  if (!native.isReady(x._id)) native.evaluateSync([x._id])
+  try {
+    if (!native.isReady(x._id)) native.evaluateSync([x._id])
+  } catch (error) {
+    throw withOrigin(error, x)
+  }
 }
 
 export async function readOne(x: Tensor): Promise<TypedArray> {

@@ -225,8 +225,17 @@ export function fullLike(x: Tensor, value: number, options: CreateOptions = {}):
   return full(x.shape, value, like(x, options))
 }
 
+export interface RangeOptions extends CreateOptions {
+  /** Default 1. */
+  step?: number
+}
+
+/** 0, 1, … before `end`. f32 unless `dtype` is given. */
+export function arange(end: number, options?: RangeOptions): Tensor
 /** start, start + step, … before `end`; from 0 to `start` where `end` is left out. f32 unless `dtype` is given. */
-export function arange(start: number, end?: number | null, options: CreateOptions & { step?: number } = {}): Tensor {
+export function arange(start: number, end?: number | null, options?: RangeOptions): Tensor
+export function arange(start: number, second?: number | null | RangeOptions, third: RangeOptions = {}): Tensor {
+  const [end, options] = typeof second === 'object' && second !== null ? [null, second] : [second, third]
   const { dtype, step = 1 } = options
   for (const [name, value] of Object.entries({ start, end: end ?? 0, step })) {
     if (!Number.isFinite(value)) refuse('arange', name, 'a finite number', value)

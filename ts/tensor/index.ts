@@ -3,6 +3,7 @@ export { Tensor } from './tensor.ts'
 export { Variable, type VariableOptions } from './variable.ts'
 export {
   arange,
+  type RangeOptions,
   type CreateOptions,
   type DataArray,
   empty,

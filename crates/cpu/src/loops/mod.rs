@@ -21,6 +21,10 @@ mod strided;
 mod tests;
 mod transpose;
 
+#[cfg(test)]
+pub(crate) use kernel::Kernel;
+#[cfg(test)]
+pub(crate) use ops::{one_operand, two_operands};
 pub(crate) use strided::copy as copy_strided;
 
 use crate::isa::{Isa, isa};

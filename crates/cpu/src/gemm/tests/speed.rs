@@ -3,6 +3,7 @@
 
 use super::super::operand::Reading;
 use super::shapes::{Conv, matmul};
+use super::table::{BATCHED, CONVOLUTIONS, DEPTHWISE, FIRST_LAYER, LINEAR, SQUARES, STRIDED, Window};
 use super::*;
 use crate::pool::pool;
 use std::hint::black_box;
@@ -136,31 +137,29 @@ fn linear(batch: usize, inputs: usize, outputs: usize, peak: f64) {
     measure_with(&name("weights"), &weights, &turned(x), &g, peak);
 }
 
+fn conv(window: &Window) -> Conv {
+    let &Window { batch, input, output, size, kernel, stride, groups } = window;
+    let (input, output) = (input / groups, output / groups);
+    let padding = (kernel / 2) as isize;
+    Conv { batch, groups, input, output, size: [size; 2], kernel: [kernel; 2], stride, padding, dilation: 1 }
+}
+
 #[test]
 #[ignore = "a measurement"]
 fn gemm_speed() {
     let peak = peak();
     println!("peak {:.1} GFLOP/s on {} threads, {}", 2e-9 * peak, pool().count(), isa().name());
-    for n in [128, 256, 512, 768, 1024] {
+    for n in SQUARES {
         measure(&format!("square {n}"), &matmul(1, n, n, n, false), peak);
     }
-    for (batch, inputs, outputs) in [(1, 1024, 1024), (128, 784, 512), (128, 512, 512), (128, 1024, 1024)] {
+    for (batch, inputs, outputs) in LINEAR {
         linear(batch, inputs, outputs, peak);
     }
-    measure("64 × 64×64×64", &matmul(64, 64, 64, 64, false), peak);
-    measure("1024 × 8×8×8", &matmul(1024, 8, 8, 8, false), peak);
-    for (c, s, batch) in [(16, 28, 64), (64, 56, 4), (128, 28, 4), (256, 14, 8), (512, 7, 8)] {
-        let conv = Conv {
-            batch,
-            groups: 1,
-            input: c,
-            output: c,
-            size: [s, s],
-            kernel: [3, 3],
-            stride: 1,
-            padding: 1,
-            dilation: 1,
-        };
+    for (batch, n) in BATCHED {
+        measure(&format!("{batch} × {n}×{n}×{n}"), &matmul(batch, n, n, n, false), peak);
+    }
+    for window in CONVOLUTIONS {
+        let (c, s, conv) = (window.input, window.size, conv(&window));
         for (what, case) in
             [("forward", conv.forward()), ("data", conv.backward_data()), ("weights", conv.backward_weights())]
         {
@@ -180,33 +179,12 @@ fn gemm_speed() {
             measure_with(&format!("{c}×{s}² NHWC {what}"), &case, &last(&case.a), &b, peak);
         }
     }
-    let first = Conv {
-        batch: 8,
-        groups: 1,
-        input: 3,
-        output: 64,
-        size: [224, 224],
-        kernel: [7, 7],
-        stride: 2,
-        padding: 3,
-        dilation: 1,
-    };
+    let first = conv(&FIRST_LAYER);
     measure("7×7/2 first layer", &first.forward(), peak);
     measure("7×7/2 weights", &first.backward_weights(), peak);
-    let strided = Conv {
-        batch: 8,
-        groups: 1,
-        input: 64,
-        output: 128,
-        size: [56, 56],
-        kernel: [3, 3],
-        stride: 2,
-        padding: 1,
-        dilation: 1,
-    };
+    let strided = conv(&STRIDED);
     measure("3×3/2 forward", &strided.forward(), peak);
     measure("3×3/2 data", &strided.backward_data(), peak);
     measure("3×3/2 weights", &strided.backward_weights(), peak);
-    let depthwise = Conv { groups: 64, input: 1, output: 1, stride: 1, ..strided };
-    measure("depthwise 64×56²", &depthwise.forward(), peak);
+    measure("depthwise 64×56²", &conv(&DEPTHWISE).forward(), peak);
 }

@@ -10,6 +10,7 @@ use fovea_core::{DType, Layout, Shape};
 
 mod shapes;
 mod speed;
+mod table;
 
 /// A small generator of repeatable numbers (xorshift).
 struct Random(u64);

@@ -24,6 +24,10 @@ mod tests;
 mod transpose;
 
 pub use band::CompiledBand;
+#[cfg(test)]
+pub(crate) use kernel::Kernel;
+#[cfg(test)]
+pub(crate) use ops::{one_operand, two_operands};
 pub(crate) use strided::copy as copy_strided;
 
 use crate::isa::{Isa, isa};

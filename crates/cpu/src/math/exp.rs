@@ -19,10 +19,10 @@ fn reduce<const FMA: bool>(x: f32) -> (i32, f32) {
 }
 
 /// `e^r − 1` for |r| ≤ ln 2 / 2. The coefficients of `(e^r − 1 − r) / r²` minimise the largest error relative to the
-/// result (1.4e-8).
+/// result (2e-10).
 #[inline(always)]
 fn expm1_reduced<const FMA: bool>(r: f32) -> f32 {
-    let p = horner::<FMA, 5>(r, [0.001_391_770_6, 0.008_367_103, 0.041_666_612, 0.166_665_39, 0.5]);
+    let p = horner::<FMA, 6>(r, [1.973_337_5e-4, 0.001_393_527_1, 0.008_333_587, 0.041_666_46, 0.166_666_66, 0.5]);
     mul_add::<FMA>(r * r, p, r)
 }
 
@@ -32,7 +32,7 @@ fn power_of_two(k: i32) -> f32 {
     f32::from_bits((k.wrapping_add(127) as u32) << 23)
 }
 
-/// `e^x`. Largest error 1.02 ULP over all f32, subnormal results included.
+/// `e^x`. Largest error 1.0 ULP over all f32, subnormal results included.
 #[inline(always)]
 pub fn exp<const FMA: bool>(x: f32) -> f32 {
     // Past these the result is infinite or zero; a NaN passes both.
@@ -45,7 +45,7 @@ pub fn exp<const FMA: bool>(x: f32) -> f32 {
     y * power_of_two(half) * power_of_two(k.wrapping_sub(half))
 }
 
-/// `e^x − 1`. Largest error 1.6 ULP over all f32.
+/// `e^x − 1`. Largest error 1.45 ULP over all f32.
 #[inline(always)]
 pub fn expm1<const FMA: bool>(x: f32) -> f32 {
     let clamped = if x > 89.0 { 89.0 } else { x };

@@ -31,7 +31,7 @@ fn sin_reduced<const FMA: bool>(q: u32, r: f32) -> f32 {
     f32::from_bits(y.to_bits() ^ ((q & 2) << 30))
 }
 
-/// Sine for |x| ≤ [`TRIG_BOUND`]. Largest error 1.55 ULP.
+/// Sine for |x| ≤ [`TRIG_BOUND`]. Largest error 1.6 ULP.
 #[inline(always)]
 pub fn sin<const FMA: bool>(x: f32) -> f32 {
     let (q, r) = reduce(x);
@@ -39,7 +39,7 @@ pub fn sin<const FMA: bool>(x: f32) -> f32 {
     if x.abs() < 2e-4 { x } else { y }
 }
 
-/// Cosine for |x| ≤ [`TRIG_BOUND`]. Largest error 1.55 ULP.
+/// Cosine for |x| ≤ [`TRIG_BOUND`]. Largest error 1.6 ULP.
 #[inline(always)]
 pub fn cos<const FMA: bool>(x: f32) -> f32 {
     let (q, r) = reduce(x);

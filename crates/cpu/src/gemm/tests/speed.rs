@@ -3,6 +3,7 @@
 
 use super::super::operand::{Reading, Way};
 use super::shapes::{Conv, matmul};
+use super::table::{BATCHED, CONVOLUTIONS, DEPTHWISE, FEW_CHANNELS, FIRST_LAYER, LINEAR, SQUARES, STRIDED, Window};
 use super::*;
 use crate::pool::pool;
 use std::hint::black_box;
@@ -138,33 +139,29 @@ fn linear(batch: usize, inputs: usize, outputs: usize, peak: f64) {
     measure_with(&name("weights"), &weights, &turned(x), &g, peak);
 }
 
+fn conv(window: &Window) -> Conv {
+    let &Window { batch, input, output, size, kernel, stride, groups } = window;
+    let (input, output) = (input / groups, output / groups);
+    let padding = (kernel / 2) as isize;
+    Conv { batch, groups, input, output, size: [size; 2], kernel: [kernel; 2], stride, padding, dilation: 1 }
+}
+
 #[test]
 #[ignore = "a measurement"]
 fn gemm_speed() {
     let peak = peak();
     println!("peak {:.1} GFLOP/s on {} threads, {}", 2e-9 * peak, pool().count(), isa().name());
-    for n in [128, 256, 512, 768, 1024] {
+    for n in SQUARES {
         measure(&format!("square {n}"), &matmul(1, n, n, n, false), peak);
     }
-    for (batch, inputs, outputs) in [(1, 1024, 1024), (128, 784, 512), (128, 512, 512), (128, 1024, 1024)] {
+    for (batch, inputs, outputs) in LINEAR {
         linear(batch, inputs, outputs, peak);
     }
-    measure("64 × 64×64×64", &matmul(64, 64, 64, 64, false), peak);
-    measure("1024 × 8×8×8", &matmul(1024, 8, 8, 8, false), peak);
-    let channels =
-        [(16, 28, 64, 1), (64, 56, 4, 1), (128, 28, 4, 1), (256, 14, 8, 1), (512, 7, 8, 1), (144, 28, 16, 144)];
-    for (c, s, batch, groups) in channels {
-        let conv = Conv {
-            batch,
-            groups,
-            input: c / groups,
-            output: c / groups,
-            size: [s, s],
-            kernel: [3, 3],
-            stride: 1,
-            padding: 1,
-            dilation: 1,
-        };
+    for (batch, n) in BATCHED {
+        measure(&format!("{batch} × {n}×{n}×{n}"), &matmul(batch, n, n, n, false), peak);
+    }
+    for window in CONVOLUTIONS.into_iter().chain([DEPTHWISE]) {
+        let (c, s, groups, conv) = (window.input, window.size, window.groups, conv(&window));
         for (what, case) in
             [("forward", conv.forward()), ("data", conv.backward_data()), ("weights", conv.backward_weights())]
         {
@@ -185,37 +182,17 @@ fn gemm_speed() {
             measure_with(&format!("{c}×{s}² NHWC {what}"), &case, &last(&case.a), &b, peak);
         }
     }
-    let first = Conv {
-        batch: 8,
-        groups: 1,
-        input: 3,
-        output: 64,
-        size: [224, 224],
-        kernel: [7, 7],
-        stride: 2,
-        padding: 3,
-        dilation: 1,
-    };
+    let first = conv(&FIRST_LAYER);
     measure("7×7/2 first layer", &first.forward(), peak);
     measure("7×7/2 weights", &first.backward_weights(), peak);
-    for (input, output, size, padding) in [(1, 6, 28, 2), (6, 16, 14, 0)] {
-        let few = Conv { batch: 128, input, output, size: [size; 2], kernel: [5, 5], stride: 1, padding, ..first };
-        measure(&format!("5×5 {input}→{output} forward"), &few.forward(), peak);
-        measure(&format!("5×5 {input}→{output} data"), &few.backward_data(), peak);
-        measure(&format!("5×5 {input}→{output} weights"), &few.backward_weights(), peak);
+    for window in FEW_CHANNELS {
+        let (few, name) = (conv(&window), format!("5×5 {}→{}", window.input, window.output));
+        measure(&format!("{name} forward"), &few.forward(), peak);
+        measure(&format!("{name} data"), &few.backward_data(), peak);
+        measure(&format!("{name} weights"), &few.backward_weights(), peak);
     }
     measure("7×7/2 data", &first.backward_data(), peak);
-    let strided = Conv {
-        batch: 8,
-        groups: 1,
-        input: 64,
-        output: 128,
-        size: [56, 56],
-        kernel: [3, 3],
-        stride: 2,
-        padding: 1,
-        dilation: 1,
-    };
+    let strided = conv(&STRIDED);
     measure("3×3/2 forward", &strided.forward(), peak);
     measure("3×3/2 data", &strided.backward_data(), peak);
     measure("3×3/2 weights", &strided.backward_weights(), peak);

@@ -28,7 +28,7 @@ const LAYERS = [
   ['native'], // the calls into the addon
   ['generated'],
   ['tensor'],
-  ['nn', 'optim', 'formats', 'data'],
+  ['nn', 'optim', 'formats', 'data', 'typed'],
   ['vision', 'graph', 'text', 'geometry', 'rl', 'metrics'],
   ['models'],
   ['methods', 'train'],

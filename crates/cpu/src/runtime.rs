@@ -235,7 +235,7 @@ impl CpuExecutable {
         for index in 0..self.steps.len() {
             let steps = match &self.steps[index] {
                 Compiled::InBand => continue,
-                Compiled::Band(band) => index..index + band.len(),
+                Compiled::Band(band) => index..index + band.steps(),
                 _ => index..index + 1,
             };
             // Of a band, what each of its loops took.
@@ -345,7 +345,7 @@ impl<'a> Running<'a> {
                 unsafe { compiled.run(slots[a.slot], slots[b.slot], slots[*out], threads) }
             }
             (Step::Loop(_), Compiled::Band(band)) => {
-                (1..band.len()).try_for_each(|_| injected_failure())?;
+                (1..band.steps()).try_for_each(|_| injected_failure())?;
                 // SAFETY: as above for each loop; slots of one band share no memory, donated externals excepted, which
                 // no other loop of the band reads.
                 unsafe { band.run(slots, data, threads, times) };

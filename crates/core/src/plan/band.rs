@@ -134,7 +134,7 @@ struct Growing<'a> {
 
 /// A step's place beside a band.
 enum Side {
-    In(Member),
+    In(Box<Member>),
     Before,
     After,
 }
@@ -247,7 +247,7 @@ impl Growing<'_> {
         while end < plan.steps.len().min(first + WINDOW) {
             let Step::Loop(nest) = &plan.steps[end] else { break };
             match self.side(end, nest, &later) {
-                Side::In(member) => self.add(member),
+                Side::In(member) => self.add(*member),
                 Side::Before => before.push(end),
                 Side::After => {
                     after.push(end);
@@ -293,7 +293,7 @@ impl Growing<'_> {
                     _ => false,
                 };
                 if self.fits(&merged, axes.start) && merged.operands.iter().any(shares) {
-                    return Side::In(Member { step, axes, nest: merged });
+                    return Side::In(Box::new(Member { step, axes, nest: merged }));
                 }
             }
         }

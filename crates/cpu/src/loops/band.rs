@@ -152,7 +152,7 @@ impl CompiledBand {
     }
 
     /// Loops of the band.
-    pub fn len(&self) -> usize {
+    pub fn steps(&self) -> usize {
         self.loops.len()
     }
 

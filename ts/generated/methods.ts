@@ -126,7 +126,7 @@ export interface Methods {
   erfc(): Tensor
   /** Inverse of sigmoid; NaN beyond 0 and 1: `log(x) - log1p(-x)`. */
   logit(): Tensor
-  /** Logistic function: `1.0 / (1.0 + exp(-x))`. */
+  /** Logistic function 1 / (1 + exp(-x)): `sigmoid(x)`. */
   sigmoid(): Tensor
   /** Rectified linear unit: `maximum(x, 0.0)`. */
   relu(): Tensor

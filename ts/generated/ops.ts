@@ -514,7 +514,7 @@ export function logit(x: TensorLike): Tensor {
   return record(59)
 }
 
-/** Logistic function: `1.0 / (1.0 + exp(-x))`. */
+/** Logistic function 1 / (1 + exp(-x)): `sigmoid(x)`. */
 export function sigmoid(x: TensorLike): Tensor {
   putInput(1, x, 'sigmoid', 'x')
   scratch[0] = 1

@@ -8,6 +8,13 @@ use std::borrow::Borrow;
 pub const SELU_ALPHA: f64 = 1.673_263_242_354_377_2;
 pub const SELU_SCALE: f64 = 1.050_700_987_355_480_5;
 
+/// 1 / (1 + e⁻ˣ) from e = e^−|x|; below 0 it is e − e² / (1 + e), where only the last step rounds much.
+pub fn sigmoid(x: &Expr) -> Expr {
+    let (e, below) = (exp(-abs(x)), lt(x, 0.0));
+    let share = select(&below, &e, 1.0) / (1.0 + &e);
+    select(&below, &e - &e * &share, &share)
+}
+
 /// The logistic function 1 / (1 + e^−x), as e^min(x, 0) / (1 + e^−|x|): no power of it or of its derivatives overflows.
 pub fn logistic(x: impl Borrow<Expr>) -> Expr {
     let x = x.borrow();

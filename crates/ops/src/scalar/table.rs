@@ -100,7 +100,7 @@ table! {
         [-3.0..3.0], "Complementary error function 1 - erf(x), exact where it is tiny";
     logit(x) Float, log(x) - log1p(-x), [g / (x * (1.0 - x))], [0.05..0.95], "Inverse of sigmoid; NaN beyond 0 and 1";
 
-    sigmoid(x) Float, 1.0 / (1.0 + exp(-x)), [g * (y * (1.0 - y))], [-8.0..8.0], "Logistic function";
+    sigmoid(x) Float, sigmoid(x), [g * (y * (1.0 - y))], [-8.0..8.0], "Logistic function 1 / (1 + exp(-x))";
     relu(x) NO_BOOL, maximum(x, 0.0), [select(le(y, 0.0), 0.0, g)], [-2.0..2.0], "Rectified linear unit";
     gelu(x) Float, x * normal_cdf(x), [g * (normal_cdf(x) + x * normal_pdf(x))],
         [-4.0..4.0], "Gaussian error linear unit (Hendrycks and Gimpel, 2016), exact";

@@ -273,6 +273,6 @@ fn clamp_takes_either_bound() {
 fn names_and_documentation_read_well() {
     let op = named("where");
     assert_eq!(op.name(), "where");
-    let sigmoid = all().iter().find(|op| op.def.name == "sigmoid").unwrap();
-    assert_eq!(sigmoid.def.doc, "Logistic function: `1.0 / (1.0 + exp(-x))`.");
+    let silu = all().iter().find(|op| op.def.name == "silu").unwrap();
+    assert_eq!(silu.def.doc, "Sigmoid linear unit (swish): `x / (1.0 + exp(-x))`.");
 }

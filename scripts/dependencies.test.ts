@@ -9,7 +9,7 @@ const text = (file: string) => readFileSync(join(root, file), 'utf8')
 function crates(manifest: string): string[] {
   const sections = text(manifest)
     .split(/^(?=\[)/m)
-    .filter((section) => /^\[[\w.'()="-]*dependencies\]/.test(section))
+    .filter((section) => /^\[[\w .'()="-]*dependencies\]/.test(section))
   const names = sections.flatMap((section) => [...section.matchAll(/^([\w-]+)(?:\.workspace)? *=/gm)])
   return names.map((found) => found[1]!).filter((name) => !name.startsWith('fovea-'))
 }

@@ -8,6 +8,7 @@ import { readOneSync } from '../../tensor/read.ts'
 import { sameShape } from '../../tensor/structure.ts'
 import type { Tensor } from '../../tensor/tensor.ts'
 
+/** How {@link embeddingBag} makes one row of each bag. */
 export interface EmbeddingBagOptions {
   /** Where each bag starts among indices [n], ascending from 0; it is read at the call. */
   offsets?: Tensor | null | undefined

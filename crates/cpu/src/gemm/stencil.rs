@@ -37,7 +37,7 @@ const MOST_ROWS: usize = 14;
 /// See the module.
 #[derive(Clone, Debug)]
 pub(super) enum Stencil {
-    Planes(Planes),
+    Planes(Box<Planes>),
     /// A matrix whose rows lie so many elements apart.
     Matrix(usize),
 }
@@ -105,7 +105,7 @@ impl Stencil {
         if !few || !product.left.limits.is_empty() || product.k == 0 {
             return None;
         }
-        Planes::of(problem, right, outer, tile).map(Stencil::Planes)
+        Planes::of(problem, right, outer, tile).map(|planes| Stencil::Planes(Box::new(planes)))
     }
 
     /// The same for a matrix.

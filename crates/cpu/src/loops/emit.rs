@@ -11,7 +11,7 @@ use std::collections::HashMap;
 /// Bytes of registers that a block may use: most of a first-level cache of 32 KiB.
 const REGISTER_BYTES: usize = 24 << 10;
 /// Elements of a block: bounds, and the unit that block lengths are multiples of.
-const LARGEST_BLOCK: usize = 256;
+const LARGEST_BLOCK: usize = 512;
 const SMALLEST_BLOCK: usize = 256;
 /// Block length of programs that use no registers.
 const COPY_BLOCK: usize = 4096;

@@ -130,22 +130,26 @@ describe('containers', () => {
     class Model extends nn.Module {
       heads = new nn.ModuleDict({ age: new nn.Linear(2, 1), kind: new nn.Linear(2, 3, { bias: false }) })
       scales = new nn.ParameterList([new nn.Parameter([1]), new nn.Parameter([2, 3])])
+      shifts = new nn.ParameterDict({ age: new nn.Parameter([0]) }).set('kind', new nn.Parameter([4]))
 
       forward(x: Tensor): Tensor {
-        return this.heads.get('age')!.forward(x).mul(this.scales.at(0)!)
+        return this.heads.get('age')!.forward(x).mul(this.scales.at(0)!).add(this.shifts.get('age')!)
       }
     }
     const model = new Model()
     const keys = ['heads.age.weight', 'heads.age.bias', 'heads.kind.weight', 'scales.0', 'scales.1']
+    keys.push('shifts.age', 'shifts.kind')
     expect(Object.keys(model.stateDict())).toEqual(keys)
     expect(model.forward(ones([4, 2])).shape).toEqual([4, 1])
-    expect([model.heads.length, model.scales.length]).toEqual([2, 2])
+    expect([model.heads.length, model.scales.length, model.shifts.length]).toEqual([2, 2, 2])
   })
 
   test('what they cannot hold is refused', () => {
     expect(() => new nn.ModuleDict({ 'a.b': new nn.Linear(1, 1) })).toThrow(/name without dots/)
     expect(() => new nn.ModuleDict({ a: 1 as never })).toThrow(/a must be a Module/)
     expect(() => new nn.ParameterList([ones([1]) as never])).toThrow(/parameters\[0\] must be a Parameter/)
+    expect(() => new nn.ParameterDict({ a: ones([1]) as never })).toThrow(/a must be a Parameter/)
+    expect(() => new nn.ParameterDict({ '': new nn.Parameter([1]) })).toThrow(/name without dots/)
   })
 })
 

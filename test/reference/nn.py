@@ -117,10 +117,16 @@ def layers():
 
 
 def later():
-    """Sequences pooled to a size; bags of one length, bags that start at offsets (one of them empty), rows that don't count."""
+    """Sequences pooled to a size; signals and volumes padded; bags of one length and bags that start at offsets, one of
+    them empty; rows that don't count."""
     square = torch.tensor([[0, 5, 2], [2, 2, 1]])
     line, offsets = torch.tensor([4, 1, 5, 5, 0, 2, 3]), torch.tensor([0, 3, 3, 4])
     cases = [layer("AdaptiveMaxPool1d", [3], torch.randn(2, 3, 7))]
+    for kind in ["ZeroPad", "ReflectionPad", "ReplicationPad", "CircularPad"]:
+        cases.append(layer(f"{kind}1d", [[2, 1]], torch.randn(1, 2, 5)))
+        cases.append(layer(f"{kind}3d", [[1, 0, 2, 1, 0, 1]], torch.randn(1, 1, 2, 3, 3)))
+    cases.append(layer("ConstantPad1d", [1, 0.5], torch.randn(2, 1, 3)))
+    cases.append(layer("ConstantPad3d", [[1, -1, 0, 2, 1, 0], -1], torch.randn(1, 1, 2, 3, 4)))
     for mode in ["sum", "mean", "max"]:
         of = {"mode": mode}
         cases.append(layer("EmbeddingBag", [6, 3, of], square))

@@ -240,3 +240,45 @@ export class Unflatten extends Module {
     return x.reshape([...x.shape.slice(0, d), ...this.sizes, ...x.shape.slice(d + 1)])
   }
 }
+
+/** Parameters by name. */
+export class ParameterDict extends Module<never, never> {
+  readonly #map = new Map<string, Parameter>()
+
+  constructor(parameters: Readonly<Record<string, Parameter>> = {}) {
+    super()
+    for (const [name, parameter] of Object.entries(parameters)) this.set(name, parameter)
+  }
+
+  override _entries(): Entry[] {
+    return [...this.#map]
+  }
+
+  /** How many there are. */
+  get length(): number {
+    return this.#map.size
+  }
+
+  /** The parameter of this name; undefined if there is none. */
+  get(name: string): Parameter | undefined {
+    return this.#map.get(name)
+  }
+
+  /** Adds a parameter, or puts it in the place of the one of this name. */
+  set(name: string, parameter: Parameter): this {
+    if (name === '' || name.includes('.')) refuse('ParameterDict', 'name', 'a name without dots', name)
+    if (!(parameter instanceof Parameter)) refuse('ParameterDict', name, 'a Parameter', parameter)
+    this.#map.set(name, parameter)
+    return this
+  }
+
+  /** Names and parameters in the order in which they were set. */
+  [Symbol.iterator](): IterableIterator<[string, Parameter]> {
+    return this.#map.entries()
+  }
+
+  /** A dict computes nothing: use the parameters in it. */
+  forward(): never {
+    throw new ArgumentError('ParameterDict: a dict computes nothing', { op: 'ParameterDict' })
+  }
+}

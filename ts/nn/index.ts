@@ -4,7 +4,7 @@ export * from './activation.ts'
 export { type AttentionCall, MultiheadAttention, type MultiheadAttentionOptions } from './attention.ts'
 export type { ForwardCall } from './calls.ts'
 export { GRUCell, LSTMCell, RNNCell } from './cells.ts'
-export { Flatten, ModuleDict, ModuleList, ParameterList, Sequential, Unflatten } from './containers.ts'
+export { Flatten, ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential, Unflatten } from './containers.ts'
 export {
   Conv1d,
   type Conv1dOptions,
@@ -40,7 +40,26 @@ export {
   RMSNorm,
   type RMSNormOptions,
 } from './norm.ts'
-export { CircularPad2d, ConstantPad2d, ReflectionPad2d, ReplicationPad2d, type Sides, ZeroPad2d } from './padding.ts'
+export {
+  CircularPad1d,
+  CircularPad2d,
+  CircularPad3d,
+  ConstantPad1d,
+  ConstantPad2d,
+  ConstantPad3d,
+  ReflectionPad1d,
+  ReflectionPad2d,
+  ReflectionPad3d,
+  ReplicationPad1d,
+  ReplicationPad2d,
+  ReplicationPad3d,
+  ZeroPad1d,
+  ZeroPad2d,
+  ZeroPad3d,
+  type Ends,
+  type Faces,
+  type Sides,
+} from './padding.ts'
 export { Parameter } from './parameter.ts'
 export * from './pooling.ts'
 export { GRU, LSTM, type RecurrentOptions, RNN, type SequenceOptions } from './recurrent.ts'

@@ -27,7 +27,7 @@ abstract class Padding extends Module {
     readonly value = 0,
   ) {
     super()
-    const sides = typeof padding === 'number' ? new Array<number>(2 * dims).fill(padding) : padding
+    const sides = typeof padding === 'number' ? Array.from({ length: 2 * dims }, () => padding) : padding
     if (!Array.isArray(sides) || sides.length !== 2 * dims || !sides.every(Number.isSafeInteger)) {
       const names = NAMES.slice(0, 2 * dims)
       const each = `${names.slice(0, -1).join(', ')} and ${names.at(-1)!}`

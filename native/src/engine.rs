@@ -7,7 +7,7 @@ use fovea_cpu::pool::pool;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Called on the engine's thread once a task's jobs have run.
@@ -113,20 +113,14 @@ impl Engine {
         if self.claim() {
             return self.run_claimed(jobs);
         }
-        let mut state = self.lock();
-        let slot = std::sync::Arc::new(Mutex::new(None));
+        let slot = Arc::new(OnceLock::new());
         let filled = slot.clone();
-        state.queue.push_back(Task {
-            jobs,
-            done: Box::new(move |result| *filled.lock().unwrap_or_else(PoisonError::into_inner) = Some(result)),
-        });
-        self.changed.notify_all();
-        loop {
-            if let Some(result) = slot.lock().unwrap_or_else(PoisonError::into_inner).take() {
-                return result;
-            }
-            state = self.wait(state);
-        }
+        let done = move |result| {
+            let _ = filled.set(result);
+        };
+        self.submit(jobs, Box::new(done));
+        self.wait_until(|| slot.get().is_some());
+        slot.get().cloned().unwrap_or(Ok(()))
     }
 
     /// Waits until nothing is queued or running.

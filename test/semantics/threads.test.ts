@@ -48,4 +48,9 @@ describe('S20: threads', () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     expect(stdout).toBe('1000 reads\n')
   })
+
+  test('S20: workers that only read on their own threads, all at once, get what they ask for', async () => {
+    const { right, wanted } = await resultOf<{ right: number; wanted: number }>('workers-reading')
+    expect(right).toBe(wanted)
+  })
 })

@@ -110,6 +110,19 @@ pub trait Threads: Sync {
     fn run(&self, tasks: usize, body: &(dyn Fn(usize) + Sync));
 }
 
+/// The calling thread by itself.
+pub struct Alone;
+
+impl Threads for Alone {
+    fn count(&self) -> usize {
+        1
+    }
+
+    fn run(&self, tasks: usize, body: &(dyn Fn(usize) + Sync)) {
+        (0..tasks).for_each(body);
+    }
+}
+
 /// A strided input of a hand-written CPU kernel.
 #[derive(Clone, Copy)]
 pub struct CpuInput<'a> {

@@ -238,19 +238,6 @@ impl Threads for Pool {
     }
 }
 
-/// The calling thread by itself.
-pub struct Alone;
-
-impl Threads for Alone {
-    fn count(&self) -> usize {
-        1
-    }
-
-    fn run(&self, tasks: usize, body: &(dyn Fn(usize) + Sync)) {
-        (0..tasks).for_each(body);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,10 +3,10 @@
 use crate::gemm::CompiledContraction;
 use crate::loops::{CompiledBand, CompiledLoop};
 use crate::memory::{self, Buffer, MemoryStats};
-use crate::pool::{Alone, pool};
+use crate::pool::pool;
 use check::{check_views, fits, may_take_over, writes};
 use fovea_core::device::{
-    BufferRef, CpuArgs, CpuInput, CpuOutput, Datum, Device, Executable, RunFailure, Runtime, Threads,
+    Alone, BufferRef, CpuArgs, CpuInput, CpuOutput, Datum, Device, Executable, RunFailure, Runtime, Threads,
 };
 use fovea_core::plan::{Home, KernelStep, Plan, SlotId, Step};
 use fovea_core::profile::is_quick;

@@ -1,6 +1,6 @@
 //! Steps that run on the host: as a plan of one step on another runtime, or by an op's own CPU kernel.
 
-use fovea_core::device::{BufferRef, CpuArgs, CpuInput, CpuOutput, Datum, Executable, Runtime, Threads};
+use fovea_core::device::{Alone, BufferRef, CpuArgs, CpuInput, CpuOutput, Datum, Executable, Runtime};
 use fovea_core::plan::{Home, KernelStep, LoopNest, Operand, Plan, Reductions, Slot, SlotId, Step, Store, View};
 use fovea_core::scalar::Program;
 use fovea_core::shape::Layout;
@@ -188,18 +188,6 @@ pub(crate) fn copy(slot: Slot, from: SlotId, to: SlotId) -> LoopNest {
     }
 }
 
-/// Runs tasks on the calling thread.
-struct OneThread;
-
-impl Threads for OneThread {
-    fn count(&self) -> usize {
-        1
-    }
-    fn run(&self, tasks: usize, body: &(dyn Fn(usize) + Sync)) {
-        (0..tasks).for_each(body);
-    }
-}
-
 /// Host memory aligned for every element type.
 struct Aligned(Vec<u64>);
 
@@ -259,7 +247,7 @@ fn run_kernel(
             })
         })
         .collect();
-    kernel.op.cpu(&mut CpuArgs { inputs: &inputs, outputs: &mut outputs, threads: &OneThread })?;
+    kernel.op.cpu(&mut CpuArgs { inputs: &inputs, outputs: &mut outputs, threads: &Alone })?;
     Ok(writes
         .iter()
         .map(|w| {

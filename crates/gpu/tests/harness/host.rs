@@ -3,7 +3,7 @@
 use super::interpret::{Value, datum, interpret};
 use fovea_core::contraction::{Access, Contraction, Role};
 use fovea_core::device::{
-    BufferRef, CpuArgs, CpuInput, CpuOutput, Datum, Device, DeviceBuffer, Executable, RunFailure, Runtime, Threads,
+    Alone, BufferRef, CpuArgs, CpuInput, CpuOutput, Datum, Device, DeviceBuffer, Executable, RunFailure, Runtime,
 };
 use fovea_core::op::Monoid;
 use fovea_core::plan::{Home, KernelStep, LoopNest, Operand, Plan, Step, View};
@@ -182,16 +182,6 @@ fn run_contraction(plan: &Plan, c: &Contraction, a: &View, b: &View, out: usize,
     }
 }
 
-struct OneThread;
-impl Threads for OneThread {
-    fn count(&self) -> usize {
-        1
-    }
-    fn run(&self, tasks: usize, body: &(dyn Fn(usize) + Sync)) {
-        (0..tasks).for_each(body);
-    }
-}
-
 fn run_kernel(plan: &Plan, kernel: &KernelStep, memory: &mut Memory) -> Result<()> {
     let size = |s: usize| plan.slots[s].elements * plan.slots[s].dtype.size();
     let copies: Vec<Vec<u64>> = kernel.inputs.iter().map(|v| memory[v.slot].clone()).collect();
@@ -220,7 +210,7 @@ fn run_kernel(plan: &Plan, kernel: &KernelStep, memory: &mut Memory) -> Result<(
             })
         })
         .collect();
-    kernel.op.cpu(&mut CpuArgs { inputs: &inputs, outputs: &mut outputs, threads: &OneThread })?;
+    kernel.op.cpu(&mut CpuArgs { inputs: &inputs, outputs: &mut outputs, threads: &Alone })?;
     for (o, m) in kernel.outputs.iter().zip(results) {
         if let Some(s) = o {
             memory[*s] = m;

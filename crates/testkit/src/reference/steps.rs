@@ -3,7 +3,7 @@
 use super::buffer::Bytes;
 use super::scalar::{Input, Number, run};
 use fovea_core::contraction::{Contraction, Coord, Role};
-use fovea_core::device::{CpuArgs, CpuInput, CpuOutput, Datum, Threads};
+use fovea_core::device::{Alone, CpuArgs, CpuInput, CpuOutput, Datum};
 use fovea_core::op::Monoid;
 use fovea_core::plan::{KernelStep, LoopNest, Operand, Plan, Step, Store, View};
 use fovea_core::{DType, Layout, Result, Shape};
@@ -39,17 +39,6 @@ fn unravel(mut i: usize, shape: &Shape) -> Vec<usize> {
         i /= shape[d];
     }
     at
-}
-
-struct SingleThread;
-
-impl Threads for SingleThread {
-    fn count(&self) -> usize {
-        1
-    }
-    fn run(&self, tasks: usize, body: &(dyn Fn(usize) + Sync)) {
-        (0..tasks).for_each(body);
-    }
 }
 
 impl Memory<'_> {
@@ -186,7 +175,7 @@ impl Memory<'_> {
                 })
             })
             .collect();
-        kernel.op.cpu(&mut CpuArgs { inputs: &inputs, outputs: &mut outputs, threads: &SingleThread })?;
+        kernel.op.cpu(&mut CpuArgs { inputs: &inputs, outputs: &mut outputs, threads: &Alone })?;
         for ((slot, ty), words) in kernel.outputs.iter().zip(&kernel.output_types).zip(&results) {
             if let (Some(slot), Some(words)) = (slot, words) {
                 let (buffer, start) = (self.place)(*slot)?;

@@ -3,6 +3,7 @@
 
 pub mod gemm;
 pub mod isa;
+mod jit;
 pub mod loops;
 pub mod math;
 pub mod memory;

@@ -3,8 +3,7 @@
 
 use super::ahead::{Ahead, Region};
 use super::{CompiledLoop, part, scratch, tasks};
-use crate::isa::isa;
-use fovea_core::device::{Datum, Threads};
+use fovea_core::device::{Alone, Datum, Threads};
 use fovea_core::plan::{Band, Home, LoopNest, Operand, Plan, SlotId, Step};
 use fovea_core::{Error, Result};
 use smallvec::SmallVec;
@@ -61,19 +60,6 @@ struct Strip {
     row: usize,
     step: usize,
     runs: usize,
-}
-
-/// One thread, which is the caller's.
-struct Alone;
-
-impl Threads for Alone {
-    fn count(&self) -> usize {
-        1
-    }
-
-    fn run(&self, tasks: usize, body: &(dyn Fn(usize) + Sync)) {
-        (0..tasks).for_each(body);
-    }
 }
 
 /// Memory that a loop touches: slot, element step along the rows, and whether it writes.
@@ -141,7 +127,7 @@ impl CompiledBand {
             .collect();
         let mut loops: Vec<Rows> = Vec::with_capacity(nests.len());
         for (nest, axis) in &nests {
-            let of = |rows: usize| CompiledLoop::compile_rows(nest, *axis, rows, &plan.slots, isa());
+            let of = |rows: usize| CompiledLoop::compile_rows(nest, *axis, rows, &plan.slots);
             let rest = band.extent % rows;
             let rest = if rest == 0 { None } else { Some(of(rest)?) };
             loops.push(Rows { whole: of(rows)?, rest });

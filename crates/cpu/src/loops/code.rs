@@ -5,9 +5,11 @@ use super::draw::{Draw, Key};
 use super::kernel::Kernel;
 use super::space::{Access, Rect, Space};
 use super::strided::{gather, scatter};
+use crate::jit::Function;
 use fovea_core::DType;
 use fovea_core::device::Datum;
 use smallvec::SmallVec;
+use std::sync::Arc;
 
 /// How the rectangles of a block lie in the space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +72,10 @@ pub enum Action {
         dst: u16,
         args: [u16; 3],
     },
+    /// Several instructions at once; index into the code's functions.
+    Compiled {
+        function: usize,
+    },
     Gather {
         access: u16,
         dst: u16,
@@ -99,7 +105,7 @@ pub enum Source {
 }
 
 /// See the module.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Code {
     /// Most elements that a block may have.
     pub block: usize,
@@ -110,6 +116,7 @@ pub struct Code {
     /// Done once for each frame: what is the same in every block of whole rows.
     pub hoisted: Vec<Action>,
     pub actions: Vec<Action>,
+    pub functions: Vec<Arc<Function>>,
     pub sources: Vec<Source>,
     /// Bytes of a frame's memory.
     pub bytes: usize,
@@ -298,6 +305,7 @@ impl<'a> Frame<'a> {
                         let args = args.map(|a| pointer(a).cast_const());
                         kernel(if single { 1 } else { n }, pointer(dst), args);
                     }
+                    Action::Compiled { function } => self.code.functions[function].run(n, table),
                     Action::Gather { access, dst } => {
                         let (from, base) = (self.access(access), self.base(access));
                         self.walk(from, rects, |piece, done| {

@@ -3,8 +3,7 @@
 use super::code::{Code, Frame, Policy};
 use super::lower::{Task, lower};
 use super::space::{Access, Rect, Space, order_by_steps};
-use super::{Accesses, Shared, part, scratch, tasks};
-use crate::isa::Isa;
+use super::{Accesses, Shared, Way, part, scratch, tasks};
 use fovea_core::Result;
 use fovea_core::device::{Datum, Threads};
 use fovea_core::plan::LoopNest;
@@ -26,7 +25,7 @@ pub struct Elementwise {
 }
 
 impl Elementwise {
-    pub fn compile(nest: &LoopNest, accesses: &Accesses, isa: Isa) -> Result<Elementwise> {
+    pub fn compile(nest: &LoopNest, accesses: &Accesses, way: Way) -> Result<Elementwise> {
         let axes: Vec<usize> = (0..nest.shape.rank()).collect();
         // Stores decide the order, then operands.
         let ranked: Vec<Access> = accesses
@@ -67,7 +66,7 @@ impl Elementwise {
             strided_sources: false,
             position: accesses.position,
             policy,
-            isa,
+            way,
         })?;
         let cols = space.cols();
         let (height, width) = match policy {

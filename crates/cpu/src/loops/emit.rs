@@ -4,9 +4,12 @@ use super::code::{Action, Code, Entry, Policy, Source};
 use super::draw;
 use super::kernel;
 use super::lower::{Lowering, Reach, Step};
+use super::segment::Growing;
+use crate::jit::{self, Function};
 use fovea_core::scalar::Prim;
 use fovea_core::{Error, Result};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Bytes of registers that a block may use: most of a first-level cache of 32 KiB.
 const REGISTER_BYTES: usize = 24 << 10;
@@ -67,9 +70,20 @@ impl Table {
     }
 }
 
+/// What [`Lowering::emit`] has found.
+struct Parts {
+    hoisted: Vec<Action>,
+    actions: Vec<Action>,
+    functions: Vec<Arc<Function>>,
+    sources: Vec<Source>,
+    late: Vec<(u16, u16)>,
+}
+
 impl Lowering<'_> {
     /// Assigns registers and writes the actions.
-    pub(super) fn emit(mut self) -> Result<Code> {
+    ///
+    /// `None` where a segment can't be compiled.
+    pub(super) fn emit(mut self) -> Result<Option<Code>> {
         // What is read once takes its registers first, so that no other value ever has them.
         let (once, each): (Vec<Step>, Vec<Step>) = self.steps.iter().partition(|&&step| self.is_hoisted(step));
         self.steps = once.into_iter().chain(each).collect();
@@ -81,9 +95,10 @@ impl Lowering<'_> {
         let mut table = Table::default();
         let mut smalls = 0;
         let (mut hoisted, mut actions, mut late) = (Vec::new(), Vec::new(), Vec::new());
+        let mut functions = Vec::new();
         for (at, &step) in self.steps.iter().enumerate() {
-            let written = self.writes(step);
-            if let Some(value) = written {
+            let written = self.written(step, &last_use, at);
+            for &value in &written {
                 places[value] = if self.reach[value] == Reach::Block {
                     smalls += 1;
                     Place::Small(smalls - 1)
@@ -98,7 +113,16 @@ impl Lowering<'_> {
                     }
                 };
             }
-            let action = self.action(step, &places, &mut table)?;
+            let action = match step {
+                Step::Segment(number) => {
+                    let Some(function) = self.compile(&self.segments[number], &written, &places, &mut table) else {
+                        return Ok(None);
+                    };
+                    functions.push(function);
+                    Action::Compiled { function: functions.len() - 1 }
+                }
+                _ => self.action(step, &places, &mut table)?,
+            };
             if self.is_hoisted(step) {
                 hoisted.push(action)
             } else {
@@ -123,18 +147,43 @@ impl Lowering<'_> {
                 None => Source::Entry(table.entry(places[self.spread_of(v)])),
             })
             .collect();
-        let mut code = self.finish(&table, &registers, smalls, (hoisted, actions, sources));
-        code.late = late;
-        Ok(code)
+        let parts = Parts { hoisted, actions, functions, sources, late };
+        Ok(Some(self.finish(&table, &registers, smalls, parts)))
     }
 
-    /// The operands that lie in memory and are read by step `at`, by later ones or by reductions.
+    /// The values of step `at` that others read.
+    fn written(&self, step: Step, last_use: &[usize], at: usize) -> Vec<usize> {
+        match step {
+            Step::Segment(number) => {
+                let own = self.segments[number].iter().filter_map(|&step| self.writes(step));
+                own.filter(|&v| last_use[v] > at).collect()
+            }
+            _ => self.writes(step).into_iter().collect(),
+        }
+    }
+
+    /// One loop for the steps, which stores the values `written`.
+    fn compile(&self, steps: &[Step], written: &[usize], places: &[Place], table: &mut Table) -> Option<Arc<Function>> {
+        let mut growing = Growing::default();
+        for &step in steps {
+            self.grow(&mut growing, step, |value| table.entry(places[value]));
+        }
+        for &value in written {
+            let store = jit::Store { value: Self::grown(&growing, value)?, entry: table.entry(places[value]) };
+            growing.segment.stores.push(store);
+        }
+        jit::compile(&growing.segment, self.task.way.isa)
+    }
+
+    /// The operands that lie in memory and are read by step `at`, by later ones or by reductions. A segment's own loads
+    /// don't count: it works in place.
     fn read_from(&self, at: usize, reduced: &[usize]) -> Vec<u16> {
+        let from = at + matches!(self.steps[at], Step::Segment(_)) as usize;
         let read_by = |&step: &Step| {
             let gathers = matches!(step, Step::Gather(_));
             self.reads(step).into_iter().filter(move |&v| gathers || !self.gathered.get(v).is_some_and(|&g| g))
         };
-        self.steps[at..]
+        self.steps[from..]
             .iter()
             .flat_map(read_by)
             .chain(reduced.iter().copied())
@@ -203,9 +252,10 @@ impl Lowering<'_> {
             },
             Step::Splat(from, to) => {
                 let args = [table.entry(places[from]); 3];
-                let kernel = kernel::splat(self.dtypes[to].size(), self.task.isa);
+                let kernel = kernel::splat(self.dtypes[to].size(), self.task.way.isa);
                 Action::Call { kernel, single: false, dst: table.entry(places[to]), args }
             }
+            Step::Segment(_) => return Err(Error::internal("a segment is no single action")),
             Step::Store(number) => {
                 let access = self.task.stores[number].1;
                 let place = places[self.reads(step)[0]];
@@ -216,7 +266,7 @@ impl Lowering<'_> {
                 let Some(instr) = self.instr(value) else { return Err(Error::internal("an instruction is missing")) };
                 let dst = table.entry(places[value]);
                 if instr.prim.is_positional() {
-                    let draw = draw::draw(instr.prim, instr.dtype, self.task.isa)
+                    let draw = draw::draw(instr.prim, instr.dtype, self.task.way.isa)
                         .ok_or_else(|| Error::dtype(format!("{:?} of {} has no meaning", instr.prim, instr.dtype)))?;
                     let key = match self.cell.get(&usize::from(instr.args[0])) {
                         Some(&cell) if instr.prim != Prim::Index => cell,
@@ -239,13 +289,7 @@ impl Lowering<'_> {
     }
 
     /// Chooses the block length and gives registers their addresses.
-    fn finish(
-        self,
-        table: &Table,
-        registers: &Registers,
-        smalls: usize,
-        (hoisted, actions, sources): (Vec<Action>, Vec<Action>, Vec<Source>),
-    ) -> Code {
+    fn finish(self, table: &Table, registers: &Registers, smalls: usize, parts: Parts) -> Code {
         let element: usize = registers.sizes.iter().sum();
         let cols = self.task.space.cols();
         let fitting =
@@ -274,7 +318,8 @@ impl Lowering<'_> {
                 Place::Nowhere => unreachable!("every value read has been written"),
             })
             .collect();
-        let late = Vec::new();
-        Code { block, cells: self.cells, inits: self.inits, entries, hoisted, actions, sources, bytes: end, late }
+        let Parts { hoisted, actions, functions, sources, late } = parts;
+        let (cells, inits) = (self.cells, self.inits);
+        Code { block, cells, inits, entries, hoisted, actions, functions, sources, bytes: end, late }
     }
 }

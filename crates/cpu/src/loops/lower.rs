@@ -1,11 +1,11 @@
 //! From a scalar program to actions: which values are the same everywhere, in what order loads, instructions and
 //! stores run, and which registers they use.
 
+use super::Way;
 use super::code::{Cell, Code, Init, Policy, cell_of};
 use super::kernel;
 use super::ops;
 use super::space::Space;
-use crate::isa::Isa;
 use fovea_core::device::Datum;
 use fovea_core::plan::Operand;
 use fovea_core::scalar::{Instr, Prim, Program};
@@ -28,7 +28,7 @@ pub struct Task<'a> {
     /// The access that yields positions.
     pub position: u16,
     pub policy: Policy,
-    pub isa: Isa,
+    pub way: Way,
 }
 
 /// How far a value stays the same.
@@ -47,6 +47,8 @@ pub(super) enum Step {
     Splat(usize, usize),
     /// Store number.
     Store(usize),
+    /// Number of a run of steps that are compiled into one loop.
+    Segment(usize),
 }
 
 /// The state of one lowering.
@@ -61,9 +63,16 @@ pub(super) struct Lowering<'a> {
     pub(super) steps: Vec<Step>,
     pub(super) splats: HashMap<usize, usize>,
     pub(super) gathered: Vec<bool>,
+    pub(super) segments: Vec<Vec<Step>>,
 }
 
 pub fn lower(task: &Task<'_>) -> Result<Code> {
+    let compiled = if task.way.compiled { lower_with(task, true)? } else { None };
+    compiled.map_or_else(|| Ok(lower_with(task, false)?.unwrap_or_default()), Ok)
+}
+
+/// `None` where code was wanted and there is none.
+fn lower_with(task: &Task<'_>, compiled: bool) -> Result<Option<Code>> {
     let values = task.program.inputs.len() + task.program.instrs.len();
     let mut lowering = Lowering {
         task,
@@ -75,9 +84,13 @@ pub fn lower(task: &Task<'_>) -> Result<Code> {
         steps: Vec::new(),
         splats: HashMap::new(),
         gathered: vec![false; values],
+        segments: Vec::new(),
     };
     lowering.classify()?;
     lowering.schedule();
+    if compiled {
+        lowering.group();
+    }
     lowering.emit()
 }
 
@@ -159,7 +172,7 @@ impl Lowering<'_> {
 
     /// The kernel of an instruction that isn't positional; `scalars` as for two operands, or the last two of three.
     pub(super) fn kernel(&self, instr: &Instr, scalars: [bool; 2]) -> Result<kernel::Kernel> {
-        let isa = self.task.isa;
+        let isa = self.task.way.isa;
         let of = |i: usize| self.dtypes[instr.args[i] as usize];
         let same = (1..instr.prim.arity()).all(|i| of(i) == of(0));
         let found = match instr.prim {
@@ -293,7 +306,7 @@ impl Lowering<'_> {
     pub(super) fn writes(&self, step: Step) -> Option<usize> {
         match step {
             Step::Gather(value) | Step::Instr(value) | Step::Splat(_, value) => Some(value),
-            Step::Store(_) => None,
+            Step::Store(_) | Step::Segment(_) => None,
         }
     }
 
@@ -314,6 +327,11 @@ impl Lowering<'_> {
             Step::Store(number) => {
                 let value = usize::from(self.task.program.outputs[self.task.stores[number].0]);
                 vec![*self.splats.get(&value).unwrap_or(&value)]
+            }
+            Step::Segment(number) => {
+                let steps = &self.segments[number];
+                let own: Vec<usize> = steps.iter().filter_map(|&step| self.writes(step)).collect();
+                steps.iter().flat_map(|&step| self.reads(step)).filter(|v| !own.contains(v)).collect()
             }
         }
     }

@@ -17,6 +17,7 @@ mod lower;
 mod ops;
 mod reduce;
 mod scratch;
+mod segment;
 mod space;
 mod strided;
 #[cfg(test)]
@@ -41,6 +42,23 @@ use space::Access;
 
 /// Work below this many element actions runs on one thread: waking another costs more.
 const PARALLEL_WORK: usize = 1 << 15;
+
+/// How loops are made ready. The results are the same, but for what [`crate::math`] says of instruction sets.
+#[derive(Clone, Copy, Debug)]
+struct Way {
+    /// One that the processor has.
+    isa: Isa,
+    /// Whether runs of instructions become machine code.
+    compiled: bool,
+    /// How to reduce; as it is best where there is none, or where the loop can't be reduced in that way.
+    strategy: Option<Strategy>,
+}
+
+impl Way {
+    fn best() -> Way {
+        Way { isa: isa(), compiled: true, strategy: None }
+    }
+}
 
 /// A fused loop made ready to run any number of times, also from several threads at once.
 #[derive(Debug)]
@@ -84,21 +102,20 @@ impl CompiledLoop {
     /// Lowers `nest`; `slots` are the plan's. A combination of primitive and dtype that has no meaning is a typed
     /// error; a nest that doesn't fit its slots is an internal one.
     pub fn compile(nest: &LoopNest, slots: &[Slot]) -> Result<CompiledLoop> {
-        CompiledLoop::compile_for(nest, slots, isa(), None)
+        CompiledLoop::compile_for(nest, slots, Way::best())
     }
 
-    /// As [`CompiledLoop::compile`] for an instruction set that the processor has, with a given way to reduce.
-    fn compile_for(nest: &LoopNest, slots: &[Slot], isa: Isa, strategy: Option<Strategy>) -> Result<CompiledLoop> {
+    fn compile_for(nest: &LoopNest, slots: &[Slot], way: Way) -> Result<CompiledLoop> {
         let accesses = accesses(nest, slots)?;
-        CompiledLoop::compile_accesses(nest, &nest.shape, accesses, Vec::new(), slots, isa, strategy)
+        CompiledLoop::compile_accesses(nest, &nest.shape, accesses, Vec::new(), slots, way)
     }
 
     /// As [`CompiledLoop::compile`] for `rows` neighbouring indices of `axis`, for [`CompiledLoop::run_rows`].
-    fn compile_rows(nest: &LoopNest, axis: usize, rows: usize, slots: &[Slot], isa: Isa) -> Result<CompiledLoop> {
+    fn compile_rows(nest: &LoopNest, axis: usize, rows: usize, slots: &[Slot]) -> Result<CompiledLoop> {
         let part = LoopNest { shape: nest.shape.with(axis, rows), ..nest.clone() };
         let accesses = accesses(&part, slots)?;
         let along = accesses.list.iter().map(|a| a.steps[axis] * a.size as isize).collect();
-        CompiledLoop::compile_accesses(&part, &nest.shape, accesses, along, slots, isa, None)
+        CompiledLoop::compile_accesses(&part, &nest.shape, accesses, along, slots, Way::best())
     }
 
     /// `whole` is the shape that decides the order of sums: that of all rows.
@@ -108,13 +125,12 @@ impl CompiledLoop {
         accesses: Accesses,
         along: Vec<isize>,
         slots: &[Slot],
-        isa: Isa,
-        strategy: Option<Strategy>,
+        way: Way,
     ) -> Result<CompiledLoop> {
         let body = match (nest.reductions.items.is_empty(), nest.shape.size()) {
             (true, 0) => Body::Nothing,
-            (true, _) => Body::Elementwise(Elementwise::compile(nest, &accesses, isa)?),
-            (false, _) => Body::Reducing(Reducing::compile(nest, whole, &accesses, slots, isa, strategy)?),
+            (true, _) => Body::Elementwise(Elementwise::compile(nest, &accesses, way)?),
+            (false, _) => Body::Reducing(Reducing::compile(nest, whole, &accesses, slots, way)?),
         };
         Ok(CompiledLoop { slots: accesses.slots, along, body })
     }

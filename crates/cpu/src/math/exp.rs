@@ -1,6 +1,6 @@
 //! Exponentials in f32.
 
-use super::{horner, mul_add};
+use super::number::{Integer, Number, horner};
 
 /// 1.5 · 2^23: adding it rounds to an integer, which then stands in the low bits.
 const ROUND: f32 = 12_582_912.0;
@@ -10,50 +10,47 @@ const LN2_LO: f32 = -2.121_944_4e-4;
 
 /// `(k, r)` with `x = k · ln 2 + r`, |r| ≤ ln 2 / 2, for |x| ≤ 105.
 #[inline(always)]
-fn reduce<const FMA: bool>(x: f32) -> (i32, f32) {
-    let t = mul_add::<FMA>(x, std::f32::consts::LOG2_E, ROUND);
-    let k = t - ROUND;
-    let r = mul_add::<FMA>(k, -LN2_HI, x);
-    let r = mul_add::<FMA>(k, -LN2_LO, r);
-    ((t.to_bits() as i32).wrapping_sub(ROUND.to_bits() as i32), r)
+fn reduce<N: Number>(x: N) -> (N::Int, N) {
+    let round = x.of(ROUND);
+    let t = x.mul_add(x.of(std::f32::consts::LOG2_E), round);
+    let k = t - round;
+    let r = k.mul_add(x.of(-LN2_HI), x);
+    let r = k.mul_add(x.of(-LN2_LO), r);
+    (t.bits() - t.bits().of(ROUND.to_bits() as i32), r)
 }
 
 /// `e^r − 1` for |r| ≤ ln 2 / 2. The coefficients of `(e^r − 1 − r) / r²` minimise the largest error relative to the
 /// result (2e-10).
 #[inline(always)]
-fn expm1_reduced<const FMA: bool>(r: f32) -> f32 {
-    let p = horner::<FMA, 6>(r, [1.973_337_5e-4, 0.001_393_527_1, 0.008_333_587, 0.041_666_46, 0.166_666_66, 0.5]);
-    mul_add::<FMA>(r * r, p, r)
+fn expm1_reduced<N: Number>(r: N) -> N {
+    let p = horner(r, [1.973_337_5e-4, 0.001_393_527_1, 0.008_333_587, 0.041_666_46, 0.166_666_66, 0.5]);
+    (r * r).mul_add(p, r)
 }
 
 /// `2^k` for −126 ≤ k ≤ 127.
 #[inline(always)]
-fn power_of_two(k: i32) -> f32 {
-    f32::from_bits((k.wrapping_add(127) as u32) << 23)
+fn power_of_two<I: Integer>(k: I) -> I::Number {
+    (k + k.of(127)).up(23).as_bits()
 }
 
 /// `e^x`. Largest error 1.0 ULP over all f32, subnormal results included.
 #[inline(always)]
-pub fn exp<const FMA: bool>(x: f32) -> f32 {
+pub fn exp<N: Number>(x: N) -> N {
     // Past these the result is infinite or zero; a NaN passes both.
-    let x = if x > 89.0 { 89.0 } else { x };
-    let x = if x < -104.0 { -104.0 } else { x };
-    let (k, r) = reduce::<FMA>(x);
-    let y = 1.0 + expm1_reduced::<FMA>(r);
+    let (k, r) = reduce(x.at_most(89.0).at_least(-104.0));
+    let y = expm1_reduced(r) + x.of(1.0);
     // In two steps, so that a subnormal result is rounded once.
-    let half = k >> 1;
-    y * power_of_two(half) * power_of_two(k.wrapping_sub(half))
+    let half = k.down(1);
+    y * power_of_two(half) * power_of_two(k - half)
 }
 
 /// `e^x − 1`. Largest error 1.45 ULP over all f32.
 #[inline(always)]
-pub fn expm1<const FMA: bool>(x: f32) -> f32 {
-    let clamped = if x > 89.0 { 89.0 } else { x };
-    let clamped = if clamped < -25.0 { -25.0 } else { clamped };
-    let (k, r) = reduce::<FMA>(clamped);
-    let p = expm1_reduced::<FMA>(r);
+pub fn expm1<N: Number>(x: N) -> N {
+    let (k, r) = reduce(x.at_most(89.0).at_least(-25.0));
+    let p = expm1_reduced(r);
     // Half the result, since 2^128 is no f32.
-    let scale = power_of_two(k.wrapping_sub(1));
-    let y = 2.0 * mul_add::<FMA>(scale, p, scale - 0.5);
-    if x.abs() < 1e-8 { x } else { y }
+    let scale = power_of_two(k - k.of(1));
+    let y = x.of(2.0) * scale.mul_add(p, scale - x.of(0.5));
+    N::select(x.abs().less(x.of(1e-8)), x, y)
 }

@@ -10,6 +10,7 @@ mod erf;
 mod erfc;
 mod exp;
 mod log;
+mod number;
 mod philox;
 mod pow;
 mod tanh;
@@ -18,14 +19,30 @@ mod tests;
 mod trig;
 
 pub use atan2::atan2;
-pub use erf::erf;
 pub use erfc::erfc;
-pub use exp::{exp, expm1};
-pub use log::{log, log1p};
 pub use philox::{normal_f32, normal_f64, philox, philox_words, uniform_f32, uniform_f64};
 pub use pow::{pow, powi};
-pub use tanh::tanh;
 pub use trig::{TRIG_BOUND, cos, cos_far, sin, sin_far};
+
+/// The formulas that are written for any [`Number`].
+pub(crate) mod formulas {
+    pub use super::erf::erf;
+    pub use super::exp::{exp, expm1};
+    pub use super::log::{log, log1p};
+    pub use super::number::{Integer, Number};
+    pub use super::tanh::tanh;
+}
+
+macro_rules! of_singles {
+    ($($name:ident)*) => {$(
+        #[doc = concat!("See [`formulas::", stringify!($name), "`].")]
+        #[inline(always)]
+        pub fn $name<const FMA: bool>(x: f32) -> f32 {
+            formulas::$name(number::Single::<FMA>(x)).0
+        }
+    )*};
+}
+of_singles! { exp expm1 log log1p tanh erf }
 
 /// Whether code compiled for the target's baseline has a fused multiply-add instruction.
 pub const BASELINE_FMA: bool = cfg!(any(target_arch = "aarch64", target_feature = "fma"));
@@ -45,13 +62,7 @@ fn mul_add64<const FMA: bool>(a: f64, b: f64, c: f64) -> f64 {
 /// The polynomial with these coefficients, highest power first, by Horner's rule.
 #[inline(always)]
 fn horner<const FMA: bool, const N: usize>(x: f32, coefficients: [f32; N]) -> f32 {
-    let mut sum = coefficients[0];
-    let mut i = 1;
-    while i < N {
-        sum = mul_add::<FMA>(sum, x, coefficients[i]);
-        i += 1;
-    }
-    sum
+    number::horner(number::Single::<FMA>(x), coefficients).0
 }
 
 /// As [`horner`] in f64.

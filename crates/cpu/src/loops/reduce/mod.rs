@@ -13,7 +13,7 @@ use super::code::{Cell, Code, Frame, Policy, Source};
 use super::elementwise::LONG_ROW;
 use super::lower::{Task, lower};
 use super::space::{Access, Space, order_by_steps};
-use super::{Accesses, Shared, part, scratch, tasks};
+use super::{Accesses, Shared, Way, part, scratch, tasks};
 use crate::isa::Isa;
 use fold::Fold;
 use fovea_core::device::{Datum, Threads};
@@ -66,14 +66,7 @@ pub struct Reducing {
 
 impl Reducing {
     /// `whole` is the shape of which `nest` computes a part, or its own.
-    pub fn compile(
-        nest: &LoopNest,
-        whole: &Shape,
-        accesses: &Accesses,
-        slots: &[Slot],
-        isa: Isa,
-        strategy: Option<Strategy>,
-    ) -> Result<Reducing> {
+    pub fn compile(nest: &LoopNest, whole: &Shape, accesses: &Accesses, slots: &[Slot], way: Way) -> Result<Reducing> {
         let groups = tree::groups(whole, &nest.reductions.axes);
         let innermost = groups.iter().copied().max().unwrap_or(0);
         let size = |keep: &dyn Fn(u8) -> bool| -> usize {
@@ -82,9 +75,10 @@ impl Reducing {
         let tree = Tree::new(size(&|g| g != 0 && g == innermost), size(&|g| g != 0 && g != innermost));
         let kept: Vec<usize> = (0..nest.shape.rank()).filter(|&a| nest.shape[a] != 1 && groups[a] == 0).collect();
         let reduced: Vec<usize> = (0..nest.shape.rank()).filter(|&a| groups[a] != 0).collect();
-        let folds = folds(nest, slots, tree, isa)?;
+        let folds = folds(nest, slots, tree, way.isa)?;
         let (side, strip) = split_kept(&nest.shape, &kept, accesses);
-        let strategy = strategy
+        let strategy = way
+            .strategy
             .filter(|&s| if s == Strategy::Outer { !strip.is_empty() } else { !reduced.is_empty() })
             .unwrap_or_else(|| choose(&nest.shape, tree, accesses, &reduced, &strip));
         let order: Vec<usize> = match strategy {
@@ -107,7 +101,7 @@ impl Reducing {
                 strided_sources: strategy == Strategy::Outer,
                 position: accesses.position,
                 policy,
-                isa,
+                way,
             })
         };
         let lanes = tree.length.clamp(1, LANES);

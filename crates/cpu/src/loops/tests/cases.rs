@@ -2,8 +2,8 @@
 
 use super::reference::{self, Value};
 use crate::isa::{Isa, isa};
-use crate::loops::CompiledLoop;
 use crate::loops::reduce::Strategy;
+use crate::loops::{CompiledLoop, Way};
 use crate::math::philox;
 use fovea_core::device::{Datum, Threads};
 use fovea_core::plan::{Home, LoopNest, Operand, Reductions, Slot, SlotId, Store};
@@ -105,9 +105,13 @@ impl Case {
         buffers
     }
 
-    /// The buffers after the compiled run.
+    /// The buffers after the loop has run.
     pub fn actual(&self, isa: Isa, threads: usize, strategy: Option<Strategy>) -> Vec<Vec<u8>> {
-        let compiled = CompiledLoop::compile_for(&self.nest, &self.slots, isa, strategy).unwrap();
+        self.run(Way { isa, compiled: false, strategy }, threads)
+    }
+
+    fn run(&self, way: Way, threads: usize) -> Vec<Vec<u8>> {
+        let compiled = CompiledLoop::compile_for(&self.nest, &self.slots, way).unwrap();
         // Aligned copies, with space around them that must stay as it is.
         let mut aligned: Vec<Vec<u64>> =
             self.buffers.iter().map(|b| vec![0xA5A5_A5A5_A5A5_A5A5; b.len() / 8 + 17]).collect();
@@ -149,21 +153,28 @@ impl Case {
                 if strategy.is_some() && self.nest.reductions.items.is_empty() {
                     continue;
                 }
-                let actual = self.actual(level, threads, strategy);
-                for (slot, (e, a)) in expected.iter().zip(&actual).enumerate() {
-                    if self.shared.is_some_and(|(_, operand)| operand == slot) {
-                        continue;
-                    }
-                    let dtype = self.slots[slot].dtype;
-                    for i in 0..self.slots[slot].elements {
-                        let (e, a) = (Value::read(e, dtype, i), Value::read(a, dtype, i));
-                        assert!(
-                            e.same(a),
-                            "slot {slot} element {i}: expected {e:?}, got {a:?}\n{level:?}, {threads} threads, {strategy:?}\n{:#?}",
-                            self.nest
-                        );
-                    }
+                for compiled in [false, true] {
+                    let way = Way { isa: level, compiled, strategy };
+                    self.compare(&expected, way, threads);
                 }
+            }
+        }
+    }
+
+    fn compare(&self, expected: &[Vec<u8>], way: Way, threads: usize) {
+        let actual = self.run(way, threads);
+        for (slot, (e, a)) in expected.iter().zip(&actual).enumerate() {
+            if self.shared.is_some_and(|(_, operand)| operand == slot) {
+                continue;
+            }
+            let dtype = self.slots[slot].dtype;
+            for i in 0..self.slots[slot].elements {
+                let (e, a) = (Value::read(e, dtype, i), Value::read(a, dtype, i));
+                assert!(
+                    e.same(a),
+                    "slot {slot} element {i}: expected {e:?}, got {a:?}\n{way:?}, {threads} threads\n{:#?}",
+                    self.nest
+                );
             }
         }
     }

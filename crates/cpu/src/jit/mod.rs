@@ -1,0 +1,85 @@
+//! Machine code made at run time for the arithmetic of fused loops.
+//!
+//! A list of vector loops, one for each primitive, loads and stores every intermediate value. A [`Segment`] compiled
+//! into one loop keeps them in registers and touches memory once for each operand and result, so that arithmetic and
+//! memory overlap. Every node rounds as the loop of its primitive does: the bits are the same.
+//!
+//! There is code for AVX-512 and AVX2. Elsewhere, and where the system refuses executable memory, [`compile`] has
+//! nothing to give, and primitives run one by one.
+
+mod nodes;
+#[cfg(all(test, target_arch = "x86_64"))]
+mod tests;
+mod traced;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+pub use nodes::{Binary, Compare, Join, Node, Segment, Store, Unary, Value};
+pub use traced::trace;
+
+use crate::isa::Isa;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+/// A compiled segment.
+#[derive(Debug)]
+pub struct Function {
+    #[cfg(target_arch = "x86_64")]
+    code: x86::Code,
+}
+
+impl Function {
+    /// Runs the segment over `n` elements.
+    ///
+    /// # Safety
+    /// The entries of `table` that the segment names are aligned to their elements and valid for `n` of them (spread
+    /// ones for one). What is stored overlaps what is loaded only in place, and no other thread touches it meanwhile.
+    /// The processor has the instruction set that the segment was compiled for.
+    #[inline]
+    pub unsafe fn run(&self, n: usize, table: *const *mut u8) {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the caller's.
+        unsafe {
+            self.code.run(n, table);
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = (n, table);
+    }
+}
+
+/// Most functions that are remembered; loops keep theirs beyond that.
+const REMEMBERED: usize = 4096;
+
+type Key = (Isa, Vec<Node>, Vec<Store>);
+
+/// Machine code of the segment; `None` where there can't be any. A segment seen before gets the code made then.
+pub fn compile(segment: &Segment, isa: Isa) -> Option<Arc<Function>> {
+    static KNOWN: OnceLock<Mutex<HashMap<Key, Arc<Function>>>> = OnceLock::new();
+    let known = KNOWN.get_or_init(Mutex::default);
+    let key = (isa, segment.nodes.clone(), segment.stores.clone());
+    if let Some(function) = known.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+        return Some(function.clone());
+    }
+    let function = Arc::new(make(segment, isa)?);
+    let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+    if known.len() >= REMEMBERED {
+        known.clear();
+    }
+    known.insert(key, function.clone());
+    Some(function)
+}
+
+#[cfg(target_arch = "x86_64")]
+fn make(segment: &Segment, isa: Isa) -> Option<Function> {
+    let wide = match isa {
+        Isa::Avx512 => true,
+        Isa::Avx2 => false,
+        Isa::Portable => return None,
+    };
+    x86::assemble(segment, wide).map(|code| Function { code })
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn make(_: &Segment, _: Isa) -> Option<Function> {
+    None
+}

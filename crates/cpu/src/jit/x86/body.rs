@@ -1,0 +1,326 @@
+//! A loop's body for one vector: which registers hold which values, and the instructions in order.
+
+use super::super::nodes::{Binary, Compare, Join, Node, Segment, Value};
+use super::vectors::{MASKS, Source, Vectors};
+use super::{Listing, POINTERS, TABLE, TEMPORARY, at};
+use iced_x86::{Code, Instruction, Register};
+
+/// What stays where it is in the whole run.
+pub struct Fixed {
+    /// The register of each pointer that has one, by entry.
+    pointers: Vec<(u16, Register)>,
+    /// Where values that are the same in all lanes lie; those in registers too.
+    homes: Vec<Option<Source>>,
+    registers: Vec<(Value, u8)>,
+    /// Bytes of the frame.
+    pub frame: usize,
+}
+
+/// The state of one body.
+pub struct Body<'a> {
+    segment: &'a Segment,
+    vectors: Vectors,
+    pub fixed: Fixed,
+    /// Nodes and, behind them, stores that read each value.
+    uses: Vec<Vec<usize>>,
+    /// The values that registers hold, by kind.
+    held: [Vec<Option<Value>>; 2],
+    register: Vec<Option<u8>>,
+    /// Byte offset in the frame of values that had to go.
+    spilled: Vec<Option<usize>>,
+    pub frame: usize,
+}
+
+impl<'a> Body<'a> {
+    /// `slots` says where the pool has each constant.
+    pub fn new(segment: &'a Segment, vectors: Vectors, slots: &[usize]) -> Body<'a> {
+        let count = segment.nodes.len();
+        let uses = uses(segment);
+        let fixed = Fixed::new(segment, vectors, slots, &uses);
+        let mut held = [vec![None; vectors.registers() as usize], vec![None; MASKS as usize]];
+        let mut register = vec![None; count];
+        for &(value, r) in &fixed.registers {
+            (held[0][r as usize], register[value as usize]) = (Some(value), Some(r));
+        }
+        let frame = fixed.frame;
+        Body { segment, vectors, fixed, uses, held, register, spilled: vec![None; count], frame }
+    }
+
+    /// Pointers and values that stay, before the loop.
+    pub fn load_fixed(&self, list: &mut Listing) -> Option<()> {
+        for &(entry, register) in &self.fixed.pointers {
+            list.push(Instruction::with2(Code::Mov_r64_rm64, register, at(TABLE, 8 * entry as usize)))?;
+        }
+        for (value, node) in self.segment.nodes.iter().enumerate() {
+            let (home, register) = (self.fixed.homes[value], self.register[value]);
+            match (*node, home) {
+                (Node::Spread(entry), Some(Source::Frame(frame))) => {
+                    let scratch = register.unwrap_or(0);
+                    let from = self.pointer(list, entry)?;
+                    self.vectors.spread(list, scratch, at(from, 0))?;
+                    if register.is_none() {
+                        self.vectors.spill(list, frame, scratch)?;
+                    }
+                }
+                (Node::Bits(_), Some(home)) => {
+                    if let Some(register) = register {
+                        self.vectors.fetch(list, register, home)?;
+                    }
+                }
+                _ => {}
+            }
+        }
+        Some(())
+    }
+
+    /// The instructions of one vector; of what is left of one with `tail`.
+    pub fn emit(&mut self, list: &mut Listing, tail: bool) -> Option<()> {
+        for at in 0..self.segment.nodes.len() {
+            if !self.uses[at].is_empty() {
+                self.node(list, at, tail)?;
+            }
+        }
+        let count = self.segment.nodes.len();
+        for (i, store) in self.segment.stores.iter().enumerate() {
+            let value = store.value;
+            let register = self.in_register(list, value, &[value], count + i)?;
+            let to = self.pointer(list, store.entry)?;
+            match self.segment.is_mask(value) {
+                true => self.vectors.store_mask(list, to, register, tail)?,
+                false => self.vectors.store(list, to, register, tail)?,
+            }
+            self.release(&[value], count + i);
+        }
+        Some(())
+    }
+
+    fn node(&mut self, list: &mut Listing, now: usize, tail: bool) -> Option<()> {
+        let vectors = self.vectors;
+        match self.segment.nodes[now] {
+            Node::Spread(_) | Node::Bits(_) => {}
+            Node::Load(entry) => {
+                let dst = self.take(list, now, &[], now)?;
+                let from = self.pointer(list, entry)?;
+                vectors.load(list, dst, from, tail)?;
+            }
+            Node::LoadMask(entry) => {
+                let dst = self.take(list, now, &[], now)?;
+                let from = self.pointer(list, entry)?;
+                vectors.load_mask(list, dst, from, tail)?;
+            }
+            Node::Unary(op, a) => {
+                // Shifts of AVX2 take no memory.
+                self.in_register(list, a, &[a], now)?;
+                let source = self.source(a)?;
+                self.release(&[a], now);
+                let dst = self.take(list, now, &[], now)?;
+                vectors.unary(list, op, dst, source)?;
+            }
+            Node::Binary(op, a, b) => {
+                let turns =
+                    !matches!(op, Binary::Sub | Binary::Div | Binary::Greater | Binary::Smaller | Binary::SubInt);
+                let (a, b) = if turns && self.register[a as usize].is_none() { (b, a) } else { (a, b) };
+                let first = self.in_register(list, a, &[a, b], now)?;
+                let second = self.source(b)?;
+                self.release(&[a, b], now);
+                let dst = self.take(list, now, &[], now)?;
+                vectors.binary(list, op, dst, first, second)?;
+            }
+            Node::MulAdd(a, b, c) => {
+                let ends = |v: Value| self.ends(v, now);
+                let (a, b) = if ends(b) && !ends(a) { (b, a) } else { (a, b) };
+                let keep = [a, b, c];
+                let first = self.in_register(list, a, &keep, now)?;
+                let second = self.in_register(list, b, &keep, now)?;
+                let dst = if self.ends(a, now) && a != b && a != c {
+                    self.register[a as usize] = None;
+                    self.hold(now, first)
+                } else {
+                    let dst = self.take(list, now, &keep, now)?;
+                    vectors.copy(list, dst, first)?;
+                    dst
+                };
+                let third = self.source(c)?;
+                vectors.mul_add(list, dst, second, third)?;
+                self.release(&keep, now);
+            }
+            Node::Compare(op, a, b) => {
+                let (a, b) = if op == Compare::LessInt && !vectors.wide { (b, a) } else { (a, b) };
+                let first = self.in_register(list, a, &[a, b], now)?;
+                let second = self.source(b)?;
+                self.release(&[a, b], now);
+                let dst = self.take(list, now, &[], now)?;
+                vectors.compare(list, op, dst, first, second)?;
+            }
+            Node::Join(op, a, b) => {
+                let first = self.in_register(list, a, &[a, b], now)?;
+                let second = self.in_register(list, b, &[a, b], now)?;
+                self.release(&[a, b], now);
+                let dst = self.take(list, now, &[], now)?;
+                if vectors.wide {
+                    vectors.join(list, op, dst, first, second)?;
+                } else {
+                    let op = match op {
+                        Join::And => Binary::And,
+                        Join::Or => Binary::Or,
+                        Join::Xor => Binary::Xor,
+                    };
+                    vectors.binary(list, op, dst, first, Source::Register(second))?;
+                }
+            }
+            Node::Not(a) => {
+                let source = self.in_register(list, a, &[a], now)?;
+                self.release(&[a], now);
+                let dst = self.take(list, now, &[], now)?;
+                vectors.not(list, dst, source)?;
+            }
+            Node::Select(mask, a, b) => {
+                let keep = [mask, a, b];
+                let chosen = self.in_register(list, mask, &keep, now)?;
+                let second = self.in_register(list, b, &keep, now)?;
+                let first = self.source(a)?;
+                self.release(&keep, now);
+                let dst = self.take(list, now, &[], now)?;
+                vectors.select(list, dst, chosen, first, second)?;
+            }
+        }
+        Some(())
+    }
+
+    /// The register with the pointer of an entry.
+    fn pointer(&self, list: &mut Listing, entry: u16) -> Option<Register> {
+        if let Some(&(_, register)) = self.fixed.pointers.iter().find(|p| p.0 == entry) {
+            return Some(register);
+        }
+        list.push(Instruction::with2(Code::Mov_r64_rm64, TEMPORARY, at(TABLE, 8 * entry as usize)))?;
+        Some(TEMPORARY)
+    }
+
+    fn next_use(&self, value: Value, now: usize) -> usize {
+        let uses = &self.uses[value as usize];
+        uses.get(uses.partition_point(|&u| u < now)).copied().unwrap_or(usize::MAX)
+    }
+
+    /// Whether nothing after `now` reads the value, and its register may be taken.
+    fn ends(&self, value: Value, now: usize) -> bool {
+        !self.is_fixed(value) && self.next_use(value, now + 1) == usize::MAX
+    }
+
+    fn is_fixed(&self, value: Value) -> bool {
+        self.fixed.registers.iter().any(|&(v, _)| v == value)
+    }
+
+    /// The kind of registers that hold the value: masks have their own where vectors are wide.
+    fn kind(&self, value: usize) -> usize {
+        (self.vectors.wide && self.segment.is_mask(value as Value)) as usize
+    }
+
+    fn hold(&mut self, value: usize, register: u8) -> u8 {
+        self.held[self.kind(value)][register as usize] = Some(value as Value);
+        self.register[value] = Some(register);
+        register
+    }
+
+    /// Frees the registers of those whose last use is `now`.
+    fn release(&mut self, values: &[Value], now: usize) {
+        for &value in values {
+            if self.ends(value, now)
+                && let Some(register) = self.register[value as usize].take()
+            {
+                self.held[self.kind(value as usize)][register as usize] = None;
+            }
+        }
+    }
+
+    /// A register for `value`; the values of `keep` stay in theirs.
+    fn take(&mut self, list: &mut Listing, value: usize, keep: &[Value], now: usize) -> Option<u8> {
+        let kind = self.kind(value);
+        if let Some(free) = self.held[kind].iter().position(Option::is_none) {
+            return Some(self.hold(value, free as u8));
+        }
+        let candidates = self.held[kind].iter().enumerate().filter_map(|(r, held)| Some((r, (*held)?)));
+        let (register, victim) = candidates
+            .filter(|&(_, v)| !keep.contains(&v) && !self.is_fixed(v))
+            .max_by_key(|&(_, v)| self.next_use(v, now))?;
+        let home = self.fixed.homes[victim as usize].is_some() || self.spilled[victim as usize].is_some();
+        if !home {
+            match kind {
+                0 => self.vectors.spill(list, self.frame, register as u8)?,
+                _ => self.vectors.spill_mask(list, self.frame, register as u8)?,
+            }
+            self.spilled[victim as usize] = Some(self.frame);
+            self.frame += self.vectors.bytes();
+        }
+        self.register[victim as usize] = None;
+        Some(self.hold(value, register as u8))
+    }
+
+    /// The value's register, into which it is fetched if need be.
+    fn in_register(&mut self, list: &mut Listing, value: Value, keep: &[Value], now: usize) -> Option<u8> {
+        if let Some(register) = self.register[value as usize] {
+            return Some(register);
+        }
+        let source = self.source(value)?;
+        let register = self.take(list, value as usize, keep, now)?;
+        match (self.kind(value as usize), source) {
+            (1, Source::Frame(frame)) => self.vectors.fetch_mask(list, register, frame)?,
+            _ => self.vectors.fetch(list, register, source)?,
+        }
+        Some(register)
+    }
+
+    /// Where an instruction finds the value.
+    fn source(&self, value: Value) -> Option<Source> {
+        let value = value as usize;
+        let register = self.register[value].map(Source::Register);
+        register.or(self.spilled[value].map(Source::Frame)).or(self.fixed.homes[value])
+    }
+}
+
+/// The nodes and, behind them, the stores that read each value, dead nodes left out.
+fn uses(segment: &Segment) -> Vec<Vec<usize>> {
+    let count = segment.nodes.len();
+    let mut uses = vec![Vec::new(); count];
+    for (at, store) in segment.stores.iter().enumerate() {
+        uses[store.value as usize].push(count + at);
+    }
+    for (at, node) in segment.nodes.iter().enumerate().rev() {
+        if !uses[at].is_empty() {
+            node.operands().for_each(|v| uses[v as usize].push(at));
+        }
+    }
+    uses.iter_mut().for_each(|list| list.sort_unstable());
+    uses
+}
+
+impl Fixed {
+    /// Half of the registers, about, may hold what is the same in every vector: what is used most.
+    fn new(segment: &Segment, vectors: Vectors, slots: &[usize], uses: &[Vec<usize>]) -> Fixed {
+        let mut pointers: Vec<(u16, Register)> = Vec::new();
+        let loads = segment.nodes.iter().filter_map(|node| match *node {
+            Node::Load(entry) | Node::LoadMask(entry) => Some(entry),
+            _ => None,
+        });
+        for entry in loads.chain(segment.stores.iter().map(|s| s.entry)) {
+            if pointers.len() < POINTERS.len() && !pointers.iter().any(|p| p.0 == entry) {
+                pointers.push((entry, POINTERS[pointers.len()]));
+            }
+        }
+        let mut frame = 0;
+        let homes = segment.nodes.iter().zip(slots).map(|(node, &slot)| match node {
+            Node::Bits(_) => Some(Source::Pool(slot)),
+            Node::Spread(_) => {
+                frame += vectors.bytes();
+                Some(Source::Frame(frame - vectors.bytes()))
+            }
+            _ => None,
+        });
+        let homes = homes.collect();
+        let same = |v: &usize| segment.nodes[*v].is_same() && !uses[*v].is_empty();
+        let mut wanted: Vec<usize> = (0..segment.nodes.len()).filter(same).collect();
+        wanted.sort_by_key(|&v| std::cmp::Reverse(uses[v].len()));
+        let first = vectors.registers() / 2 + 1;
+        let registers = wanted.into_iter().zip(first..vectors.registers()).map(|(v, r)| (v as Value, r)).collect();
+        Fixed { pointers, homes, registers, frame }
+    }
+}

@@ -14,7 +14,7 @@ mod traced;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-pub use nodes::{Binary, Compare, Join, Node, Segment, Store, Unary, Value};
+pub use nodes::{Binary, Compare, Fold, Join, Lanes, Node, Segment, Store, Unary, Value};
 pub use traced::trace;
 
 use crate::isa::Isa;
@@ -50,13 +50,13 @@ impl Function {
 /// Most functions that are remembered; loops keep theirs beyond that.
 const REMEMBERED: usize = 4096;
 
-type Key = (Isa, Vec<Node>, Vec<Store>);
+type Key = (Isa, Vec<Node>, Vec<Store>, Vec<Lanes>);
 
-/// Machine code of the segment; `None` where there can't be any. A segment seen before gets the code made then.
+/// Machine code of the segment; `None` where there can't be any (folds are for AVX-512 only). A segment seen before gets the code made then.
 pub fn compile(segment: &Segment, isa: Isa) -> Option<Arc<Function>> {
     static KNOWN: OnceLock<Mutex<HashMap<Key, Arc<Function>>>> = OnceLock::new();
     let known = KNOWN.get_or_init(Mutex::default);
-    let key = (isa, segment.nodes.clone(), segment.stores.clone());
+    let key = (isa, segment.nodes.clone(), segment.stores.clone(), segment.folds.clone());
     if let Some(function) = known.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
         return Some(function.clone());
     }

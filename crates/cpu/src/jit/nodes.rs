@@ -110,11 +110,28 @@ pub struct Store {
     pub entry: u16,
 }
 
+/// How a lane takes in one more value. Maximum and minimum of a NaN and anything are NaN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fold {
+    Sum,
+    Max,
+    Min,
+}
+
+/// Sixteen partial results where the table's entry points: lane i mod 16 takes in the value of element i.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Lanes {
+    pub value: Value,
+    pub fold: Fold,
+    pub entry: u16,
+}
+
 /// A loop's body. All stores of a vector of elements come after all loads of it, so that it may work in place.
 #[derive(Clone, Debug, Default)]
 pub struct Segment {
     pub nodes: Vec<Node>,
     pub stores: Vec<Store>,
+    pub folds: Vec<Lanes>,
     seen: HashMap<Node, Value>,
 }
 

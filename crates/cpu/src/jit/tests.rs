@@ -256,3 +256,55 @@ fn the_same_segment_is_compiled_once() {
         assert!(Arc::ptr_eq(&a, &b));
     }
 }
+
+#[test]
+fn folds_take_every_element_into_its_lane() {
+    if crate::isa::isa() < Isa::Avx512 {
+        return;
+    }
+    let mut dice = Dice(11);
+    for round in 0..200 {
+        let mut segment = Segment::default();
+        let (x, y) = (segment.push(Node::Load(0)), segment.push(Node::Load(1)));
+        let both = segment.push(Node::Binary(Binary::Mul, x, y));
+        segment.folds = vec![
+            Lanes { value: both, fold: Fold::Sum, entry: 2 },
+            Lanes { value: x, fold: [Fold::Sum, Fold::Max, Fold::Min][round % 3], entry: 3 },
+        ];
+        let n = dice.below(100);
+        let mut arrays: Vec<Vec<u32>> = (0..4).map(|_| (0..n.max(16)).map(|_| dice.element()).collect()).collect();
+        let mut wanted = arrays.clone();
+        for i in 0..n {
+            let (x, y) = (f32::from_bits(arrays[0][i]), f32::from_bits(arrays[1][i]));
+            for (fold, value) in segment.folds.iter().zip([x * y, x]) {
+                let lane = &mut wanted[fold.entry as usize][i % 16];
+                let state = f32::from_bits(*lane);
+                let next = match fold.fold {
+                    Fold::Sum => state + value,
+                    Fold::Max => {
+                        if (state > value) | state.is_nan() {
+                            state
+                        } else {
+                            value
+                        }
+                    }
+                    Fold::Min => {
+                        if (state < value) | state.is_nan() {
+                            state
+                        } else {
+                            value
+                        }
+                    }
+                };
+                *lane = next.to_bits();
+            }
+        }
+        let Some(function) = compile(&segment, Isa::Avx512) else { panic!("there is no code") };
+        let table: Vec<*mut u8> = arrays.iter_mut().map(|a| a.as_mut_ptr().cast()).collect();
+        // SAFETY: every entry has n elements, those of lanes 16.
+        unsafe { function.run(n, table.as_ptr()) };
+        for (got, wanted) in arrays.iter().flatten().zip(wanted.iter().flatten()) {
+            assert!(same(*got, *wanted), "{n} elements: {got:x} for {wanted:x}");
+        }
+    }
+}

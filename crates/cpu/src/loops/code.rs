@@ -56,6 +56,8 @@ pub enum Entry {
     Local(usize),
     /// The block's elements in memory.
     Memory(u16),
+    /// Of the reduction with this number, where [`Frame::fold_into`] says.
+    Lanes(usize),
     /// As `Memory`, or in this register where an operand lies in the same place that is still to be read.
     Output {
         access: u16,
@@ -102,6 +104,8 @@ pub enum Source {
     Entry(u16),
     /// In memory.
     Strided(u16),
+    /// Nowhere: the actions have taken them into the lanes.
+    Folded,
 }
 
 /// See the module.
@@ -235,6 +239,7 @@ impl<'a> Frame<'a> {
                     // SAFETY: as above.
                     unsafe { memory.add(register) }
                 }
+                Entry::Lanes(_) => std::ptr::null_mut(),
                 Entry::Memory(access) | Entry::Output { access, .. } => {
                     moving.push((i as u16, access));
                     std::ptr::null_mut()
@@ -258,6 +263,13 @@ impl<'a> Frame<'a> {
 
     pub fn base(&self, index: u16) -> *mut u8 {
         self.bases[index as usize]
+    }
+
+    /// Where actions find the lanes of a reduction, by number: 16 states, or one for each element of a block.
+    pub fn fold_into(&mut self, number: usize, lanes: *mut u8) {
+        if let Some(entry) = self.code.entries.iter().position(|&entry| entry == Entry::Lanes(number)) {
+            self.pointers[entry] = lanes;
+        }
     }
 
     /// The block's values of a table entry.

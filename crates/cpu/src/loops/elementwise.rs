@@ -63,7 +63,7 @@ impl Elementwise {
             operand_access: &accesses.operands,
             stores: &accesses.stores,
             reduced: &[],
-            strided_sources: false,
+            across: false,
             position: accesses.position,
             policy,
             way,

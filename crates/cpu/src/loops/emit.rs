@@ -3,7 +3,7 @@
 use super::code::{Action, Code, Entry, Policy, Source};
 use super::draw;
 use super::kernel;
-use super::lower::{Lowering, Reach, Step};
+use super::lower::{Lowering, Reach, Reduced, Step};
 use super::segment::Growing;
 use crate::jit::{self, Function};
 use fovea_core::scalar::Prim;
@@ -31,6 +31,8 @@ enum Place {
     /// A value that is the same in the whole block.
     Small(usize),
     Memory(u16),
+    /// Of the reduction with this number.
+    Lanes(usize),
     /// Access of the store, and the register for when an operand lies there too.
     Output(u16, usize),
 }
@@ -87,8 +89,8 @@ impl Lowering<'_> {
         // What is read once takes its registers first, so that no other value ever has them.
         let (once, each): (Vec<Step>, Vec<Step>) = self.steps.iter().partition(|&&step| self.is_hoisted(step));
         self.steps = once.into_iter().chain(each).collect();
-        let reduced: Vec<usize> =
-            self.task.reduced.iter().map(|&i| usize::from(self.task.program.outputs[i])).collect();
+        let apart = self.task.reduced.iter().filter(|item| !self.is_folded(item));
+        let reduced: Vec<usize> = apart.map(|item| usize::from(self.task.program.outputs[item.output])).collect();
         let last_use = self.last_uses(&reduced);
         let mut places = self.given_places();
         let mut registers = Registers::default();
@@ -140,13 +142,12 @@ impl Lowering<'_> {
                 }
             }
         }
-        let sources = reduced
-            .iter()
-            .map(|&v| match self.reads_memory(v) {
-                Some(access) => Source::Strided(access),
-                None => Source::Entry(table.entry(places[self.spread_of(v)])),
-            })
-            .collect();
+        let source = |item: &Reduced| match self.reads_memory(usize::from(self.task.program.outputs[item.output])) {
+            _ if self.is_folded(item) => Source::Folded,
+            Some(access) => Source::Strided(access),
+            None => Source::Entry(table.entry(places[self.output(item.output)])),
+        };
+        let sources = self.task.reduced.iter().map(source).collect();
         let parts = Parts { hoisted, actions, functions, sources, late };
         Ok(Some(self.finish(&table, &registers, smalls, parts)))
     }
@@ -167,6 +168,9 @@ impl Lowering<'_> {
         let mut growing = Growing::default();
         for &step in steps {
             self.grow(&mut growing, step, |value| table.entry(places[value]));
+            if let Step::Fold(number) = step {
+                self.grow_fold(&mut growing, number, table.entry(Place::Lanes(number)))?;
+            }
         }
         for &value in written {
             let store = jit::Store { value: Self::grown(&growing, value)?, entry: table.entry(places[value]) };
@@ -191,17 +195,13 @@ impl Lowering<'_> {
             .collect()
     }
 
-    fn spread_of(&self, value: usize) -> usize {
-        *self.splats.get(&value).unwrap_or(&value)
-    }
-
     /// The last step that reads each value; what reductions and every block read is never done.
     fn last_uses(&self, reduced: &[usize]) -> Vec<usize> {
         let mut last = vec![0; self.dtypes.len()];
         for (at, &step) in self.steps.iter().enumerate() {
             self.reads(step).into_iter().for_each(|v| last[v] = at);
         }
-        reduced.iter().for_each(|&v| last[self.spread_of(v)] = usize::MAX);
+        reduced.iter().for_each(|v| last[*self.splats.get(v).unwrap_or(v)] = usize::MAX);
         for &step in &self.steps {
             if let (true, Some(value)) = (self.is_hoisted(step), self.writes(step)) {
                 last[value] = usize::MAX;
@@ -239,7 +239,7 @@ impl Lowering<'_> {
         }
         let stores = self.task.stores.iter();
         stores
-            .filter(|&&(output, _)| self.spread_of(usize::from(self.task.program.outputs[output])) == value)
+            .filter(|&&(output, _)| self.output(output) == value)
             .map(|&(_, access)| access)
             .find(|&access| self.direct(access))
     }
@@ -255,7 +255,7 @@ impl Lowering<'_> {
                 let kernel = kernel::splat(self.dtypes[to].size(), self.task.way.isa);
                 Action::Call { kernel, single: false, dst: table.entry(places[to]), args }
             }
-            Step::Segment(_) => return Err(Error::internal("a segment is no single action")),
+            Step::Segment(_) | Step::Fold(_) => return Err(Error::internal("only compiled code does this")),
             Step::Store(number) => {
                 let access = self.task.stores[number].1;
                 let place = places[self.reads(step)[0]];
@@ -314,6 +314,7 @@ impl Lowering<'_> {
                 Place::Register(r) => Entry::Local(offsets[r]),
                 Place::Small(i) => Entry::Local(i * 8),
                 Place::Memory(access) => Entry::Memory(access),
+                Place::Lanes(number) => Entry::Lanes(number),
                 Place::Output(access, r) => Entry::Output { access, register: offsets[r] },
                 Place::Nowhere => unreachable!("every value read has been written"),
             })

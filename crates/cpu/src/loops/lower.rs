@@ -6,6 +6,7 @@ use super::code::{Cell, Code, Init, Policy, cell_of};
 use super::kernel;
 use super::ops;
 use super::space::Space;
+use crate::jit::Fold;
 use fovea_core::device::Datum;
 use fovea_core::plan::Operand;
 use fovea_core::scalar::{Instr, Prim, Program};
@@ -21,14 +22,21 @@ pub struct Task<'a> {
     pub operand_access: &'a [Option<u16>],
     /// Outputs to store: index into the program's outputs, and access.
     pub stores: &'a [(usize, u16)],
-    /// Outputs to reduce: index into the program's outputs.
-    pub reduced: &'a [usize],
-    /// Whether reductions take values straight from strided memory.
-    pub strided_sources: bool,
+    pub reduced: &'a [Reduced],
+    /// Whether reductions run across kept elements, and take values straight from strided memory.
+    pub across: bool,
     /// The access that yields positions.
     pub position: u16,
     pub policy: Policy,
     pub way: Way,
+}
+
+/// An output to reduce.
+pub struct Reduced {
+    /// Index into the program's outputs.
+    pub output: usize,
+    /// What compiled code may do at once: take values into their lanes.
+    pub fold: Option<Fold>,
 }
 
 /// How far a value stays the same.
@@ -47,6 +55,8 @@ pub(super) enum Step {
     Splat(usize, usize),
     /// Store number.
     Store(usize),
+    /// Takes the values of a reduction, by number, into its lanes.
+    Fold(usize),
     /// Number of a run of steps that are compiled into one loop.
     Segment(usize),
 }
@@ -63,6 +73,7 @@ pub(super) struct Lowering<'a> {
     pub(super) steps: Vec<Step>,
     pub(super) splats: HashMap<usize, usize>,
     pub(super) gathered: Vec<bool>,
+    pub(super) compiled: bool,
     pub(super) segments: Vec<Vec<Step>>,
 }
 
@@ -84,6 +95,7 @@ fn lower_with(task: &Task<'_>, compiled: bool) -> Result<Option<Code>> {
         steps: Vec::new(),
         splats: HashMap::new(),
         gathered: vec![false; values],
+        compiled,
         segments: Vec::new(),
     };
     lowering.classify()?;
@@ -243,7 +255,7 @@ impl Lowering<'_> {
     /// Whether the reduction of this value reads operand memory itself.
     pub(super) fn reads_memory(&self, value: usize) -> Option<u16> {
         let access = self.operand(value)?;
-        let suits = self.task.strided_sources && self.task.space.accesses[access as usize].inner() == 1;
+        let suits = self.task.across && self.task.space.accesses[access as usize].inner() == 1;
         (suits && !self.is_overwritten(access) && self.reach[value] == Reach::Element).then_some(access)
     }
 
@@ -280,9 +292,13 @@ impl Lowering<'_> {
             self.steps.push(Step::Instr(value));
         }
         let output = |index: usize| usize::from(task.program.outputs[index]);
-        for &index in task.reduced {
-            if self.reads_memory(output(index)).is_none() {
-                self.spread(output(index));
+        for (number, item) in task.reduced.iter().enumerate() {
+            let value = output(item.output);
+            if self.is_folded(item) {
+                self.spread(value);
+                self.steps.push(Step::Fold(number));
+            } else if self.reads_memory(value).is_none() {
+                self.spread(value);
             }
         }
         // A store comes as early as its value is there and no operand in its place is still to be read.
@@ -303,10 +319,23 @@ impl Lowering<'_> {
         }
     }
 
+    /// The value of an output, spread where that was needed.
+    pub(super) fn output(&self, index: usize) -> usize {
+        let value = usize::from(self.task.program.outputs[index]);
+        *self.splats.get(&value).unwrap_or(&value)
+    }
+
+    /// Whether compiled code takes the values of a reduction into its lanes.
+    pub(super) fn is_folded(&self, item: &Reduced) -> bool {
+        let value = item.output;
+        let value = usize::from(self.task.program.outputs[value]);
+        self.compiled && item.fold.is_some() && self.dtypes[value] == DType::F32
+    }
+
     pub(super) fn writes(&self, step: Step) -> Option<usize> {
         match step {
             Step::Gather(value) | Step::Instr(value) | Step::Splat(_, value) => Some(value),
-            Step::Store(_) | Step::Segment(_) => None,
+            Step::Store(_) | Step::Fold(_) | Step::Segment(_) => None,
         }
     }
 
@@ -324,10 +353,8 @@ impl Lowering<'_> {
                 }
                 _ => Vec::new(),
             },
-            Step::Store(number) => {
-                let value = usize::from(self.task.program.outputs[self.task.stores[number].0]);
-                vec![*self.splats.get(&value).unwrap_or(&value)]
-            }
+            Step::Store(number) => vec![self.output(self.task.stores[number].0)],
+            Step::Fold(number) => vec![self.output(self.task.reduced[number].output)],
             Step::Segment(number) => {
                 let steps = &self.segments[number];
                 let own: Vec<usize> = steps.iter().filter_map(|&step| self.writes(step)).collect();

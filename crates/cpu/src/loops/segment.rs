@@ -2,7 +2,7 @@
 
 use super::code::cell_of;
 use super::lower::{Lowering, Reach, Step};
-use crate::jit::{Binary, Compare, Join, Node, Segment, Unary, Value, trace};
+use crate::jit::{Binary, Compare, Fold, Join, Lanes, Node, Segment, Store, Unary, Value, trace};
 use crate::math::formulas;
 use fovea_core::DType;
 use fovea_core::device::Datum;
@@ -37,7 +37,7 @@ impl Lowering<'_> {
                     later.push(step);
                 }
             }
-            if compiled && now.len() > 1 {
+            if compiled && (now.len() > 1 || matches!(now[..], [Step::Fold(_)])) {
                 self.steps.push(Step::Segment(self.segments.len()));
                 self.segments.push(now);
             } else {
@@ -66,6 +66,7 @@ impl Lowering<'_> {
         };
         match step {
             Step::Splat(from, _) => self.dtypes[from].size() == 4,
+            Step::Fold(_) => true,
             Step::Instr(value) if self.reach[value] == Reach::Element => {
                 let Some(instr) = self.instr(value) else { return false };
                 let reads = self.reads(step);
@@ -78,8 +79,8 @@ impl Lowering<'_> {
 
     /// Adds the nodes of a step; `entry` is where values lie that others have computed.
     pub(super) fn grow(&self, growing: &mut Growing, step: Step, mut entry: impl FnMut(usize) -> u16) {
-        let Some(value) = self.writes(step) else { return };
         let nodes: Vec<Value> = self.reads(step).into_iter().map(|v| self.node_of(growing, v, &mut entry)).collect();
+        let Some(value) = self.writes(step) else { return };
         let node = match (step, self.instr(value)) {
             (Step::Instr(_), Some(instr)) => {
                 let from = self.dtypes[self.reads(step)[nodes.len() - 1]];
@@ -106,6 +107,26 @@ impl Lowering<'_> {
         let node = growing.segment.push(node);
         growing.values.insert(value, node);
         node
+    }
+
+    /// Takes the values of a reduction into the lanes at `entry`: across kept elements each element has one of its own.
+    pub(super) fn grow_fold(&self, growing: &mut Growing, number: usize, entry: u16) -> Option<()> {
+        let item = &self.task.reduced[number];
+        let value = Self::grown(growing, self.output(item.output))?;
+        let (fold, segment) = (item.fold?, &mut growing.segment);
+        if !self.task.across {
+            segment.folds.push(Lanes { value, fold, entry });
+            return Some(());
+        }
+        let lanes = segment.push(Node::Load(entry));
+        let prim = match fold {
+            Fold::Sum => Prim::Add,
+            Fold::Max => Prim::Max,
+            Fold::Min => Prim::Min,
+        };
+        let value = instruction(segment, prim, DType::F32, DType::F32, &[lanes, value]);
+        segment.stores.push(Store { value, entry });
+        Some(())
     }
 
     /// The node of a value of the segment.

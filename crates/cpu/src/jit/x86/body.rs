@@ -5,6 +5,9 @@ use super::vectors::{MASKS, Source, Vectors};
 use super::{Listing, POINTERS, TABLE, TEMPORARY, at};
 use iced_x86::{Code, Instruction, Register};
 
+/// Stands for the lanes of a fold among the values that registers hold.
+const LANES: Value = Value::MAX;
+
 /// What stays where it is in the whole run.
 pub struct Fixed {
     /// The register of each pointer that has one, by entry.
@@ -12,6 +15,8 @@ pub struct Fixed {
     /// Where values that are the same in all lanes lie; those in registers too.
     homes: Vec<Option<Source>>,
     registers: Vec<(Value, u8)>,
+    /// The register of each fold's lanes.
+    lanes: Vec<u8>,
     /// Bytes of the frame.
     pub frame: usize,
 }
@@ -21,7 +26,7 @@ pub struct Body<'a> {
     segment: &'a Segment,
     vectors: Vectors,
     pub fixed: Fixed,
-    /// Nodes and, behind them, stores that read each value.
+    /// Nodes and, behind them, stores and folds that read each value.
     uses: Vec<Vec<usize>>,
     /// The values that registers hold, by kind.
     held: [Vec<Option<Value>>; 2],
@@ -42,8 +47,18 @@ impl<'a> Body<'a> {
         for &(value, r) in &fixed.registers {
             (held[0][r as usize], register[value as usize]) = (Some(value), Some(r));
         }
+        fixed.lanes.iter().for_each(|&r| held[0][r as usize] = Some(LANES));
         let frame = fixed.frame;
         Body { segment, vectors, fixed, uses, held, register, spilled: vec![None; count], frame }
+    }
+
+    /// Lanes back to where they came from, after the loop.
+    pub fn store_lanes(&self, list: &mut Listing) -> Option<()> {
+        for (fold, &register) in self.segment.folds.iter().zip(&self.fixed.lanes) {
+            let to = self.pointer(list, fold.entry)?;
+            self.vectors.store_lanes(list, to, register)?;
+        }
+        Some(())
     }
 
     /// Pointers and values that stay, before the loop.
@@ -70,6 +85,10 @@ impl<'a> Body<'a> {
                 _ => {}
             }
         }
+        for (fold, &register) in self.segment.folds.iter().zip(&self.fixed.lanes) {
+            let from = self.pointer(list, fold.entry)?;
+            self.vectors.load_lanes(list, register, from)?;
+        }
         Some(())
     }
 
@@ -90,6 +109,12 @@ impl<'a> Body<'a> {
                 false => self.vectors.store(list, to, register, tail)?,
             }
             self.release(&[value], count + i);
+        }
+        for (i, fold) in self.segment.folds.iter().enumerate() {
+            let now = count + self.segment.stores.len() + i;
+            let register = self.in_register(list, fold.value, &[fold.value], now)?;
+            self.vectors.fold(list, fold.fold, self.fixed.lanes[i], register, tail)?;
+            self.release(&[fold.value], now);
         }
         Some(())
     }
@@ -207,7 +232,7 @@ impl<'a> Body<'a> {
     }
 
     fn is_fixed(&self, value: Value) -> bool {
-        self.fixed.registers.iter().any(|&(v, _)| v == value)
+        value == LANES || self.fixed.registers.iter().any(|&(v, _)| v == value)
     }
 
     /// The kind of registers that hold the value: masks have their own where vectors are wide.
@@ -277,12 +302,15 @@ impl<'a> Body<'a> {
     }
 }
 
-/// The nodes and, behind them, the stores that read each value, dead nodes left out.
+/// The nodes and, behind them, the stores and folds that read each value, dead nodes left out.
 fn uses(segment: &Segment) -> Vec<Vec<usize>> {
     let count = segment.nodes.len();
     let mut uses = vec![Vec::new(); count];
     for (at, store) in segment.stores.iter().enumerate() {
         uses[store.value as usize].push(count + at);
+    }
+    for (at, fold) in segment.folds.iter().enumerate() {
+        uses[fold.value as usize].push(count + segment.stores.len() + at);
     }
     for (at, node) in segment.nodes.iter().enumerate().rev() {
         if !uses[at].is_empty() {
@@ -301,6 +329,7 @@ impl Fixed {
             Node::Load(entry) | Node::LoadMask(entry) => Some(entry),
             _ => None,
         });
+        // Lanes are fetched once, and need no register for their pointer.
         for entry in loads.chain(segment.stores.iter().map(|s| s.entry)) {
             if pointers.len() < POINTERS.len() && !pointers.iter().any(|p| p.0 == entry) {
                 pointers.push((entry, POINTERS[pointers.len()]));
@@ -320,7 +349,9 @@ impl Fixed {
         let mut wanted: Vec<usize> = (0..segment.nodes.len()).filter(same).collect();
         wanted.sort_by_key(|&v| std::cmp::Reverse(uses[v].len()));
         let first = vectors.registers() / 2 + 1;
-        let registers = wanted.into_iter().zip(first..vectors.registers()).map(|(v, r)| (v as Value, r)).collect();
-        Fixed { pointers, homes, registers, frame }
+        let lanes: Vec<u8> = (first..vectors.registers()).rev().take(segment.folds.len()).collect();
+        let end = vectors.registers() - lanes.len() as u8;
+        let registers = wanted.into_iter().zip(first..end).map(|(v, r)| (v as Value, r)).collect();
+        Fixed { pointers, homes, registers, lanes, frame }
     }
 }

@@ -91,6 +91,11 @@ fn at(base: Register, displacement: usize) -> MemoryOperand {
 
 /// Assembles a function over vectors of 512 bits, or of 256.
 pub fn assemble(segment: &Segment, wide: bool) -> Option<Code> {
+    /// Most folds of a segment: they keep their registers.
+    const FOLDS: usize = 6;
+    if segment.folds.len() > if wide { FOLDS } else { 0 } {
+        return None;
+    }
     let vectors = Vectors { wide };
     let mut pool = vectors.pool();
     let constants = |pool: &mut Vec<u32>, bits: u32| {
@@ -156,6 +161,7 @@ pub fn assemble(segment: &Segment, wide: bool) -> Option<Code> {
     }
 
     list.place(done)?;
+    main.store_lanes(&mut list)?;
     list.push(Instruction::with2(Op::Lea_r64_m, RSP, MemoryOperand::with_base_displ(RBP, -8 * SAVED.len() as i64)))?;
     for &register in SAVED.iter().rev() {
         list.push(Instruction::with1(Op::Pop_r64, register))?;

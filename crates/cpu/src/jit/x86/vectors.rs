@@ -1,16 +1,17 @@
 //! Instructions on vectors of 512 bits (AVX-512) and 256 (AVX2).
 
-use super::super::nodes::{Binary, Compare, Join, Unary};
+use super::super::nodes::{Binary, Compare, Fold, Join, Unary};
 use super::{COUNT, INDEX, Listing, POOL, TEMPORARY, at};
 use iced_x86::Code::{self as Op, *};
-use iced_x86::Register::{self, K0, K1, R11D, RSP, XMM0, YMM0, ZMM0};
+use iced_x86::Register::{self, K0, K1, K7, R11D, RSP, XMM0, YMM0, ZMM0};
 use iced_x86::{Instruction, MemoryOperand};
 
 /// Lanes that the tail of a run has are marked in this mask.
 const REST: Register = K1;
-/// Mask registers for values: 0 can't mask, and 1 marks the rest.
+/// Mask registers for values: 0 can't mask, 1 marks the rest, and the last is for folds.
 const FIRST_MASK: u32 = 2;
-pub const MASKS: u32 = 6;
+pub const MASKS: u32 = 5;
+const FOLD_MASK: Register = K7;
 /// Where the pool has ones for storing masks as bytes; before them it has the masks of 0 to 15 lanes.
 const ONES: usize = 32;
 
@@ -218,6 +219,37 @@ impl Vectors {
             false => list.push(Instruction::with2(VEX_Vmovq_xmmm64_xmm, to, spare)),
             true => list.push(Instruction::with3(VEX_Vpextrb_r32m8_xmm_imm8, to, spare, 0)),
         }
+    }
+
+    /// The lanes that the entry's pointer `base` leads to, and back.
+    pub fn load_lanes(self, list: &mut Listing, dst: u8, base: Register) -> Option<()> {
+        list.push(Instruction::with2(EVEX_Vmovups_zmm_k1z_zmmm512, self.vector(dst), at(base, 0)))
+    }
+
+    pub fn store_lanes(self, list: &mut Listing, base: Register, src: u8) -> Option<()> {
+        list.push(Instruction::with2(EVEX_Vmovups_zmmm512_k1z_zmm, at(base, 0), self.vector(src)))
+    }
+
+    /// Lanes take in a vector.
+    pub fn fold(self, list: &mut Listing, fold: Fold, lanes: u8, value: u8, tail: bool) -> Option<()> {
+        let (lanes, value) = (self.vector(lanes), self.vector(value));
+        let op = match fold {
+            Fold::Sum => {
+                let made = Instruction::with3(EVEX_Vaddps_zmm_k1z_zmm_zmmm512b32_er, lanes, lanes, value);
+                return list.push(made.map(|i| rest(i, tail, false)));
+            }
+            Fold::Max => EVEX_Vmaxps_zmm_k1z_zmm_zmmm512b32_sae,
+            Fold::Min => EVEX_Vminps_zmm_k1z_zmm_zmmm512b32_sae,
+        };
+        // The instruction gives its second operand where either is NaN, so lanes that are NaN are put back.
+        let (spare, unordered) = (self.vector(self.registers()), 3u32);
+        list.push(Instruction::with4(EVEX_Vcmpps_kr_k1_zmm_zmmm512b32_imm8_sae, FOLD_MASK, lanes, lanes, unordered))?;
+        list.push(Instruction::with3(op, spare, lanes, value))?;
+        list.push(Instruction::with2(EVEX_Vmovaps_zmm_k1z_zmmm512, spare, lanes).map(|mut i| {
+            i.set_op_mask(FOLD_MASK);
+            i
+        }))?;
+        list.push(Instruction::with2(EVEX_Vmovaps_zmm_k1z_zmmm512, lanes, spare).map(|i| rest(i, tail, false)))
     }
 
     pub fn copy(self, list: &mut Listing, dst: u8, src: u8) -> Option<()> {

@@ -27,12 +27,13 @@ impl Reducing {
         temporary: *mut u8,
     ) {
         let tree = self.tree;
+        lanes.iter().enumerate().for_each(|(number, &lanes)| frame.fold_into(number, lanes));
         let mut unit = units.start;
         while unit < units.end {
             let (output, chunk) = (unit / tree.chunks, unit % tree.chunks);
             // SAFETY: the caller's.
             unsafe {
-                if tree.runs_per_chunk == 1 && tree.length.min(CHUNK) <= self.block {
+                if !self.folded && tree.runs_per_chunk == 1 && tree.length.min(CHUNK) <= self.block {
                     unit += self.rows_of_chunks(&mut frame, output, chunk, units.end - unit, targets, temporary);
                 } else {
                     self.one_chunk(&mut frame, output, chunk, targets, lanes);
@@ -52,7 +53,7 @@ impl Reducing {
     fn source(&self, frame: &Frame<'_>, item: &Item) -> *const u8 {
         match item.source {
             Source::Entry(entry) => frame.pointer(entry),
-            Source::Strided(_) => unreachable!("only strips read strided memory"),
+            Source::Strided(_) | Source::Folded => unreachable!("only blocks of values are folded along"),
         }
     }
 
@@ -124,13 +125,16 @@ impl Reducing {
         }
         let mut at = range.start;
         while at < range.end {
-            let n = tree.stretch(at, range.end, self.block);
+            let n = match tree.stretch(at, range.end, self.block) {
+                n if self.folded => n.min(tree.length - at % tree.length),
+                n => n,
+            };
             // SAFETY: the caller's.
             unsafe {
                 let start = output * tree.size() + at;
                 frame.eval(&self.space.range(start, n), n, self.rect_at(start + n));
             }
-            for (item, &lanes) in self.items.iter().zip(lanes) {
+            for (item, &lanes) in self.items.iter().zip(lanes).filter(|(item, _)| item.source != Source::Folded) {
                 let src = self.source(frame, item);
                 let mut done = 0;
                 while done < n {

@@ -11,13 +11,15 @@ pub mod tree;
 
 use super::code::{Cell, Code, Frame, Policy, Source};
 use super::elementwise::LONG_ROW;
-use super::lower::{Task, lower};
+use super::lower::{Reduced, Task, lower};
 use super::space::{Access, Space, order_by_steps};
 use super::{Accesses, Shared, Way, part, scratch, tasks};
 use crate::isa::Isa;
+use crate::jit;
 use fold::Fold;
 use fovea_core::device::{Datum, Threads};
-use fovea_core::plan::{LoopNest, Slot};
+use fovea_core::op::Monoid;
+use fovea_core::plan::{LoopNest, Reduce, Slot};
 use fovea_core::{Error, Result, Shape};
 use smallvec::SmallVec;
 use tree::{CHUNK, LANES, Tree};
@@ -26,6 +28,9 @@ use tree::{CHUNK, LANES, Tree};
 const PLAIN_BLOCK: usize = 4 * CHUNK;
 /// Columns that such a reduction takes at a time across rows.
 const PLAIN_WIDTH: usize = 1024;
+
+/// Narrower strips are folded a block at a time.
+const SHORT_STRIP: usize = 32;
 
 /// Rows at least this long are evaluated one by one where they are reduced across; shorter ones in tiles.
 const WIDE_ROW: usize = 512;
@@ -62,6 +67,8 @@ pub struct Reducing {
     width: usize,
     /// Whether a strip's rows are evaluated one by one.
     single: bool,
+    /// Whether blocks are folded as they are computed.
+    folded: bool,
 }
 
 impl Reducing {
@@ -90,6 +97,21 @@ impl Reducing {
             |axis: usize| if strategy == Strategy::Outer && strip.contains(&axis) { strip_group } else { groups[axis] };
         let space = Space::new(&nest.shape, &order, &group, &accesses.list);
         let plain = nest.program.instrs.is_empty() && nest.stores.is_empty();
+        // Folding at once takes a block to lie within one run.
+        let folds_at_once = !plain
+            && match strategy {
+                Strategy::Inner => tree.length >= LONG_ROW && way.isa == Isa::Avx512,
+                Strategy::Outer => space.cols() >= SHORT_STRIP,
+            };
+        let reduced_output = |item: &Reduce| Reduced {
+            output: item.output,
+            fold: match item.monoid {
+                Monoid::Sum if folds_at_once => Some(jit::Fold::Sum),
+                Monoid::Max if folds_at_once => Some(jit::Fold::Max),
+                Monoid::Min if folds_at_once => Some(jit::Fold::Min),
+                _ => None,
+            },
+        };
         let lower_for = |policy: Policy| {
             lower(&Task {
                 program: &nest.program,
@@ -97,8 +119,8 @@ impl Reducing {
                 space: &space,
                 operand_access: &accesses.operands,
                 stores: &accesses.stores,
-                reduced: &nest.reductions.items.iter().map(|item| item.output).collect::<Vec<_>>(),
-                strided_sources: strategy == Strategy::Outer,
+                reduced: &nest.reductions.items.iter().map(reduced_output).collect::<Vec<_>>(),
+                across: strategy == Strategy::Outer,
                 position: accesses.position,
                 policy,
                 way,
@@ -157,7 +179,8 @@ impl Reducing {
             .map(|((fold, &source), &access)| Item { fold, source, access })
             .collect();
         let outputs = kept.iter().map(|&a| nest.shape[a]).product();
-        Ok(Reducing { space, code, tree, strategy, items, outputs, block, width, single })
+        let folded = code.sources.contains(&Source::Folded);
+        Ok(Reducing { space, code, tree, strategy, items, outputs, block, width, single, folded })
     }
 
     /// Blocks that a run takes, about.

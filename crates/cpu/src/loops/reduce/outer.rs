@@ -77,14 +77,25 @@ impl Reducing {
         let most = (self.block / self.width.min(first.cols)).max(1);
         let mut at = range.start;
         while at < range.end {
-            let rows = if self.single { 1 } else { tree.stretch(at, range.end, most) };
+            let rows = match (self.single, tree.stretch(at, range.end, most)) {
+                (true, _) => 1,
+                // Up to the last lane, so that the block's values have neighbouring ones.
+                (_, rows) if self.folded => rows.min(tree.length - at % tree.length).min(LANES - self.lane(at)),
+                (_, rows) => rows,
+            };
             let soon = at + rows * ROWS_AHEAD;
             for (before, tile) in tiles() {
                 let rect = Rect { row: first.row + at, rows, ..tile };
                 let next = (soon < range.end).then(|| Rect { row: first.row + soon, rows: 1, ..tile });
+                for (number, (item, &lanes)) in self.items.iter().zip(lanes).enumerate() {
+                    // SAFETY: tiles lie behind one another, each with its lanes.
+                    let tile = unsafe { lanes.add((before * LANES + self.lane(at) * tile.cols) * item.fold.state) };
+                    frame.fold_into(number, tile);
+                }
                 // SAFETY: the caller's.
                 unsafe { frame.eval(&[rect], rows * rect.cols, next) };
-                for (item, &lanes) in self.items.iter().zip(lanes) {
+                let apart = |(item, _): &(&Item, _)| item.source != Source::Folded;
+                for (item, &lanes) in self.items.iter().zip(lanes).filter(apart) {
                     // SAFETY: the block has been evaluated; tiles lie behind one another.
                     unsafe { self.absorb_block(frame, item, rect, at, lanes.add(before * LANES * item.fold.state)) };
                 }
@@ -108,6 +119,11 @@ impl Reducing {
         }
     }
 
+    /// The lane of an element of a group.
+    fn lane(&self, at: usize) -> usize {
+        at % self.tree.length % LANES
+    }
+
     /// Folds the rows of a block, from element `at` of the groups on.
     ///
     /// # Safety
@@ -120,6 +136,7 @@ impl Reducing {
             let rows = (length - position).min(rect.rows - done);
             let (lane, first) = (position % LANES, (at + done) as i32);
             match item.source {
+                Source::Folded => {}
                 Source::Entry(entry) => {
                     // SAFETY: the block's values lie row by row.
                     unsafe {

@@ -142,16 +142,20 @@ impl Graph {
 
     /// The variables' older versions have moved on: their values go, and recipes that read them become stale (S16).
     pub(crate) fn move_on(&mut self) {
+        /// Now and then all recipes are looked at, for those whose inputs had values when they were last.
+        const ALL: u64 = 64;
         let assigned = std::mem::take(&mut self.assigned);
-        let mut moved = false;
+        let mut since = u64::MAX;
         for id in assigned {
             let Some(variable) = self.variables[id as usize].as_mut() else { continue };
             let older = std::mem::take(&mut variable.older);
             variable.pending = false;
             variable.starting = false;
+            if !older.is_empty() {
+                since = since.min(std::mem::replace(&mut variable.moved, self.next_seq));
+            }
             for (node, seq) in older {
                 if self.nodes[node as usize].seq == seq {
-                    moved = true;
                     self.nodes[node as usize].flags |= flag::MOVED_ON;
                     self.cut(node);
                     self.nodes[node as usize].values.iter_mut().for_each(|v| *v = None);
@@ -159,16 +163,18 @@ impl Graph {
                 self.release_node(node);
             }
         }
-        if moved {
-            self.drop_stale_recipes();
+        if since < u64::MAX {
+            self.moves += 1;
+            self.drop_stale_recipes(if self.moves.is_multiple_of(ALL) { 0 } else { since });
         }
     }
 
-    /// Cuts the edges of every recipe that reads, through any number of steps, a version that has moved on.
-    fn drop_stale_recipes(&mut self) {
-        let mut recipes = std::mem::take(&mut self.recipes);
+    /// Cuts the edges of every recipe recorded from `since` on that reads, through any number of steps, a version that
+    /// has moved on.
+    fn drop_stale_recipes(&mut self, since: u64) {
         // From inputs to consumers; they nearly lie like that.
-        recipes.sort_unstable_by_key(|&(_, seq)| seq);
+        self.recipes.sort_unstable_by_key(|&(_, seq)| seq);
+        let recipes = self.recipes.split_off(self.recipes.partition_point(|&(_, seq)| seq < since));
         let mut stale: Vec<(u32, u64, Arc<str>)> = Vec::new();
         let mut fresh = Vec::new();
         for &(id, seq) in &recipes {
@@ -189,7 +195,7 @@ impl Graph {
                 None => fresh.push((id, seq)),
             }
         }
-        self.recipes = fresh;
+        self.recipes.append(&mut fresh);
         for (id, seq, _) in stale {
             if self.nodes[id as usize].seq == seq {
                 self.drop_saved(id);

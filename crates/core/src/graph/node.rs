@@ -147,6 +147,8 @@ pub struct Graph {
     pub(crate) pending_bytes: u64,
     /// Evaluated nodes that still have edges: (node, seq).
     pub(crate) recipes: Vec<(u32, u64)>,
+    /// Evaluations in which a variable moved on.
+    pub(crate) moves: u64,
     /// Values whose backward pass has been recorded: freed after the next evaluation.
     pub(crate) spent: Vec<(u32, u64)>,
     /// Disposed nodes whose values go with the next evaluation.
@@ -213,6 +215,7 @@ impl Graph {
             pending: Vec::new(),
             pending_bytes: 0,
             recipes: Vec::new(),
+            moves: 0,
             spent: Vec::new(),
             disposed: Vec::new(),
             kept_late: Vec::new(),

@@ -21,6 +21,8 @@ pub(crate) struct Variable {
     pub older: Vec<(u32, u64)>,
     /// When it was made: ids are used again, and a version node older than this belongs to another variable.
     pub born: u64,
+    /// When it moved on last, or was made: recipes recorded before read none of its versions, or are stale already.
+    pub moved: u64,
     pub requires_grad: bool,
     /// The variable that is this one's `.grad`.
     pub grad: Option<VariableId>,
@@ -80,6 +82,7 @@ impl Graph {
             current,
             older: Vec::new(),
             born: self.node(current.node).seq,
+            moved: self.node(current.node).seq,
             requires_grad,
             grad: None,
             pending: true,

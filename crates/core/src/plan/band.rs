@@ -29,7 +29,7 @@ impl BandLimits {
 }
 
 /// The most that one part may touch: it has to stay in a second-level cache.
-const LARGEST_PART: usize = 512 << 10;
+const LARGEST_PART: usize = 1 << 20;
 /// Steps after a band's first one that are looked at.
 const WINDOW: usize = 32;
 

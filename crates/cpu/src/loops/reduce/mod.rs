@@ -32,6 +32,9 @@ const PLAIN_WIDTH: usize = 1024;
 /// Narrower strips are folded a block at a time.
 const SHORT_STRIP: usize = 32;
 
+/// With fewer chunks, strips give threads their parts.
+const FEW_UNITS: usize = 4;
+
 /// Rows at least this long are evaluated one by one where they are reduced across; shorter ones in tiles.
 const WIDE_ROW: usize = 512;
 
@@ -127,7 +130,7 @@ impl Reducing {
             })
         };
         let lanes = tree.length.clamp(1, LANES);
-        let mut one_row = false;
+        let (mut one_row, mut whole) = (false, false);
         let single = strategy == Strategy::Outer && !plain && space.cols() >= WIDE_ROW;
         let code = match strategy {
             Strategy::Inner => {
@@ -143,10 +146,15 @@ impl Reducing {
                 })?
             }
             Strategy::Outer if single => lower_for(Policy::Single)?,
-            Strategy::Outer => match lower_for(Policy::Rows)? {
-                code if space.cols() * lanes <= code.block => code,
-                _ => lower_for(Policy::Tile)?,
-            },
+            Strategy::Outer => {
+                let code = lower_for(Policy::Rows)?;
+                // Blocks that are folded at once may have fewer rows than there are lanes.
+                let folded = code.sources.iter().all(|&s| s == Source::Folded);
+                let units = space.rows() / tree.size().max(1) * tree.chunks;
+                let least = if folded && units >= FEW_UNITS { 2 } else { lanes };
+                whole = space.cols() * least <= code.block;
+                if whole { code } else { lower_for(Policy::Tile)? }
+            }
         };
         let memory = |s: &Source| match (strategy, *s) {
             (Strategy::Inner, Source::Entry(e)) => matches!(code.entries[e as usize], super::code::Entry::Memory(_)),
@@ -162,6 +170,7 @@ impl Reducing {
             (false, false) => code.block,
         };
         let most = match (single, plain) {
+            _ if whole => space.cols(),
             (true, _) => code.block,
             (false, true) => PLAIN_WIDTH,
             (false, false) => (block / lanes).max(1),

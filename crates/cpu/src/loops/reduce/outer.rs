@@ -77,11 +77,11 @@ impl Reducing {
         let most = (self.block / self.width.min(first.cols)).max(1);
         let mut at = range.start;
         while at < range.end {
-            let rows = match (self.single, tree.stretch(at, range.end, most)) {
+            let rows = match (self.single, self.folded) {
                 (true, _) => 1,
-                // Up to the last lane, so that the block's values have neighbouring ones.
-                (_, rows) if self.folded => rows.min(tree.length - at % tree.length).min(LANES - self.lane(at)),
-                (_, rows) => rows,
+                // Up to the last lane and the end of the run, so that the block's values have neighbouring lanes.
+                (_, true) => most.min(range.end - at).min(tree.length - at % tree.length).min(LANES - self.lane(at)),
+                _ => tree.stretch(at, range.end, most),
             };
             let soon = at + rows * ROWS_AHEAD;
             for (before, tile) in tiles() {

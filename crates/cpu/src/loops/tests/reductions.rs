@@ -114,6 +114,32 @@ fn the_layout_never_changes_a_bit() {
 }
 
 #[test]
+fn images_with_channels_last_fold_row_by_row() {
+    // As a normalisation's gradient does: a value of each channel, a store, and sums of what is there and computed.
+    // Runs of odd lengths, longer and shorter than a chunk, in strips of one block or several rows.
+    for (images, pixels, channels) in [(2, 4500, 40), (45, 99, 33), (3, 21, 600), (5, 7, 300)] {
+        let shape = Shape::from([images, channels, pixels]);
+        let last = Layout::contiguous(Shape::from([images, pixels, channels])).permute(&[0, 2, 1]);
+        let random = &mut Random::new(pixels as u64);
+        let mut case = Case::new(
+            shape,
+            build(&[DType::F32, DType::F32], |x| {
+                let centred = x[0].clone() - &x[1];
+                vec![centred.clone().max(&x[1]), centred * &x[0]]
+            }),
+        );
+        case.nest.reductions.axes = vec![0, 2];
+        case.operand(DType::F32, last, random);
+        case.operand(DType::F32, Layout { shape, strides: [0, 1, 0, 0, 0, 0, 0, 0], offset: 0 }, random);
+        case.store(0, last, random);
+        for (output, monoid) in [(0, Monoid::Sum), (1, Monoid::Sum), (1, Monoid::Max)] {
+            case.reduce(output, monoid, random);
+        }
+        case.check();
+    }
+}
+
+#[test]
 fn drawn_values_reduce_alike_in_both_directions() {
     let p = build(&[DType::I64, DType::F32], |x| vec![x[0].positional(Prim::Normal, DType::F32) * &x[1]]);
     let shape = Shape::from([37, 45]);

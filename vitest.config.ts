@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
 const root = fileURLToPath(new URL('.', import.meta.url))
-const long = process.env.FOVEA_LONG === '1' // soaks and fuzzing: `npm run test:long`
+const long = process.env.FOVEA_LONG === '1' // soaks, fuzzing, MNIST in full: `npm run test:long`
 
 export default defineConfig({
   resolve: {

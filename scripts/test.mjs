@@ -1,6 +1,7 @@
 /**
  * `npm test`: sets up, then Rust tests, TypeScript tests, and the checks of `npm run check`.
- * `npm run test:long`: the ignored Rust tests in modules called `long`, and test/long/, instead (soaks, fuzzing).
+ * `npm run test:long`: the ignored Rust tests in modules called `long`, and test/long/, instead (soaks, fuzzing,
+ * MNIST in full).
  *
  * Stops after the first part that fails; the last line counts the test cases and checks of all parts that ran.
  */

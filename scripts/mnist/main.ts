@@ -1,8 +1,8 @@
-/** The main job: runs examples/mnist.ts, shows how far it is, saves what it learned and reports on it. */
+/** The main job: runs examples/mnist-resnet.ts, shows how far it is, saves what it learned and reports on it. */
 import { join, relative } from 'node:path'
 import { read, type nn } from 'fovea'
 import { predict, Progress, saveWeights, writeReport, type Batches, type History } from 'fovea/train'
-import { trainMnist, type MnistEvent } from '../../examples/mnist.ts'
+import { trainMnist, type MnistEvent } from '../../examples/mnist-resnet.ts'
 import { root, script, Stop } from '../process.mjs'
 import { drawPredictions, type Prediction } from './digits.ts'
 import { parseOptions, usageProblem } from './options.mjs'

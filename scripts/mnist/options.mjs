@@ -1,11 +1,11 @@
 /** The options of `npm start`: plain JavaScript, since they are read before TypeScript can be. */
 import { parseArgs } from 'node:util'
 
-export const defaults = { epochs: 3, seed: 1, device: 'cpu' }
+export const defaults = { epochs: 7, seed: 1, device: 'cpu' }
 
 export const help = `npm start -- [OPTIONS]
 
-Trains the network of examples/mnist.ts on the 60,000 images of MNIST, tests it on the other 10,000,
+Trains the network of examples/mnist-resnet.ts on the 60,000 images of MNIST, tests it on the other 10,000,
 saves it as runs/mnist/model.safetensors and writes runs/mnist/report.html. Ctrl-C stops it and keeps the last weights.
 
   --epochs N                passes over the training images (${defaults.epochs})

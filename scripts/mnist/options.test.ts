@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { parseOptions } from './options.mjs'
 
 test('without options the documented defaults hold', () => {
-  expect(parseOptions([])).toEqual({ help: false, json: false, epochs: 3, seed: 1, device: 'cpu' })
+  expect(parseOptions([])).toEqual({ help: false, json: false, epochs: 7, seed: 1, device: 'cpu' })
 })
 
 test('every option is read', () => {

@@ -1,5 +1,5 @@
 /** The mean losses of the first steps of the main job: `{device, losses}`. Arguments: device, data, steps. */
-import { trainMnist } from '../../examples/mnist.ts'
+import { trainMnist } from '../../examples/mnist-resnet.ts'
 
 const [device, data, steps] = process.argv.slice(2)
 const losses: number[] = []

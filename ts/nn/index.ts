@@ -2,6 +2,7 @@
 export { Variable } from '../tensor/variable.ts'
 export * from './activation.ts'
 export { type AttentionCall, MultiheadAttention, type MultiheadAttentionOptions } from './attention.ts'
+export { RandomCrop, type RandomCropOptions } from './augmentation.ts'
 export type { ForwardCall } from './calls.ts'
 export { GRUCell, LSTMCell, RNNCell } from './cells.ts'
 export { Flatten, ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential, Unflatten } from './containers.ts'

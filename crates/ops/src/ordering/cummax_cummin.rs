@@ -1,14 +1,14 @@
 //! Running extremes.
 
-use crate::indexing::{ScatterAdd, for_each_dtype, offsets};
+use super::{back_to_places, with_places};
+use crate::indexing::{for_each_dtype, offsets};
 use crate::movement::dims::dimension;
 use crate::parallel;
 use fovea_core::device::{CpuArgs, Element};
 use fovea_core::graph::Backward;
 use fovea_core::op::{InputSchema, OutTypes, Saved, Work};
 use fovea_core::sample::{Domain, Sample, SampleInput};
-use fovea_core::{DType, Error, Op, Result, TensorType, attributes};
-use smallvec::smallvec;
+use fovea_core::{DType, Op, Result, TensorType, attributes};
 
 attributes! {
     /// `out[…, i, …] = max_{j ≤ i} x[…, j, …]` along `dim`, and where it stood; see [`run`] for the rest.
@@ -81,13 +81,7 @@ macro_rules! running {
             const INPUTS: &'static [InputSchema] = &[InputSchema::required("x", "")];
 
             fn infer(&self, inputs: &[TensorType]) -> Result<OutTypes> {
-                let shape = inputs[0].shape;
-                let dim = dimension(self.dim, shape.rank(), "dim")?;
-                if shape[dim] > i32::MAX as usize {
-                    let most = concat!($name, " finds places in dimensions of at most 2^31 − 1 elements");
-                    return Err(Error::shape(most).at("x"));
-                }
-                Ok(smallvec![inputs[0], TensorType { dtype: DType::I32, shape }])
+                with_places::<Self>(inputs[0], self.dim)
             }
 
             fn work(&self, _: &[TensorType]) -> Work {
@@ -99,15 +93,7 @@ macro_rules! running {
             }
 
             fn vjp(&self, cx: &mut Backward<'_>) -> Result<()> {
-                let Some(g) = cx.gradient(0) else { return Ok(()) };
-                if cx.wants(0) {
-                    let TensorType { dtype, shape } = cx.input_type(0);
-                    let places = cx.output(1);
-                    let zeros = cx.full(0.0, shape, dtype)?;
-                    let grad = cx.apply(ScatterAdd { dim: self.dim }, &[zeros, places, g])?;
-                    cx.set(0, grad);
-                }
-                Ok(())
+                back_to_places(cx, self.dim)
             }
 
             fn cpu(&self, args: &mut CpuArgs<'_>) -> Result<()> {

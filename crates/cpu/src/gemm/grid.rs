@@ -1,7 +1,8 @@
 //! How a product is cut into tasks, and how much memory a worker needs.
 
-use super::kernel::{Engine, KC, ROW_STEP};
+use super::kernel::{KC, ROW_STEP};
 use super::operand::{Product, Reading};
+use super::team::{Call, Sums};
 use super::vector::Float;
 use std::ops::Range;
 
@@ -62,19 +63,20 @@ pub(super) struct Scratch {
 
 impl Scratch {
     pub fn bytes(&self) -> usize {
-        ((self.left + self.right + self.stage) * self.size).next_multiple_of(128)
+        (self.left + self.right + self.stage) * self.size
     }
 }
 
 impl Grid {
     /// The grid whose slowest thread is done first, by a rough count. No choice changes a bit.
-    pub fn choose(product: &Product, chunk: usize, chunks: usize, mr: usize, nr: usize, threads: usize) -> Grid {
-        let Product { batches, m, n, .. } = *product;
+    pub fn choose<T: Float>(call: &Call<'_, T>, threads: usize) -> Grid {
+        let &Call { product, engine, sums: Sums { chunk, chunks, .. }, .. } = call;
+        let (&Product { batches, m, n, .. }, nr) = (product, engine.nr());
         let units = batches * chunks;
         let work = (m * n).saturating_mul(product.k.max(1)).saturating_mul(batches);
         let threads = (work / THREAD_WORK).clamp(1, threads.max(1));
         let part = |size: usize, parts: usize, tile: usize| size.div_ceil(parts).next_multiple_of(tile);
-        let mr = product.row_stretch().filter(|_| m > 0).unwrap_or(mr);
+        let mr = product.row_stretch().filter(|_| m > 0).unwrap_or(engine.mr);
         let mut best = (f64::INFINITY, 1, 1);
         for share in [1, 2, 4] {
             let wanted = if threads == 1 { 1 } else { (threads * share).div_ceil(units) };
@@ -116,7 +118,8 @@ impl Grid {
         }
     }
 
-    pub fn scratch<T: Float>(&self, product: &Product, engine: &Engine<T>) -> Scratch {
+    pub fn scratch<T: Float>(&self, call: &Call<'_, T>) -> Scratch {
+        let Call { product, engine, .. } = call;
         let (mr, nr, size) = (engine.mr, engine.nr(), size_of::<T>());
         // Boxes of the terms' positions are copied block by block, for all rows.
         let by_block = product.image().is_some_and(|image| !image.positions_are_rows);

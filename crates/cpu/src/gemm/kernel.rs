@@ -16,6 +16,20 @@ pub(super) const TILE_VECTORS: usize = 2;
 /// Elements that the largest tile holds.
 pub(super) const TILE_MAX: usize = 14 * 32;
 
+/// A tile on its way from registers to the result.
+#[repr(align(64))]
+pub(super) struct TileMemory<T>([T; TILE_MAX]);
+
+impl<T: Float> TileMemory<T> {
+    pub fn new() -> Box<TileMemory<T>> {
+        Box::new(TileMemory([T::ZERO; TILE_MAX]))
+    }
+
+    pub fn start(&mut self) -> *mut T {
+        self.0.as_mut_ptr()
+    }
+}
+
 /// One call of a micro-kernel: `tile[i][j] = Σ_k a[i][k] · b[k][j]`, summed from the first k to the last.
 #[derive(Clone, Copy)]
 pub(super) struct Tile<'a, T> {

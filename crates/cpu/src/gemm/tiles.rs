@@ -4,7 +4,7 @@ use super::axes::{Place, Run};
 use super::grid::{Grid, Scratch, Task};
 use super::image::Line;
 use super::kernel::{Engine, KC, Kernels, ROW_STEP, Terms, Tile, TileMemory};
-use super::operand::{Operand, Reading};
+use super::operand::{Operand, Product, Reading};
 use super::pack::{Block, Source, Tables};
 use super::store::StoreTile;
 use super::team::{Call, Team, Worker};
@@ -32,8 +32,6 @@ struct Tiler<'a, T: 'static> {
     /// Where the offsets of tiles and terms count from: `left`, or the operand itself.
     left_start: *const T,
     right: *mut T,
-    /// Where panels count from: `right`, or the operand itself.
-    right_start: *const T,
     stage: *mut T,
     tile: Box<TileMemory<T>>,
     tables: Tables,
@@ -87,7 +85,6 @@ impl<'a, T: Kernels> Tiler<'a, T> {
             left: memory.wrapping_add(right),
             left_start: memory.wrapping_add(right),
             right: memory,
-            right_start: memory,
             stage,
             tile: TileMemory::new(),
             tables: Tables::default(),
@@ -106,7 +103,7 @@ impl<'a, T: Kernels> Tiler<'a, T> {
     /// As for `run`.
     unsafe fn columns(&mut self, left: &Source<'_, T>, right: &Source<'_, T>, step: &Step<'_, T>) {
         let (Call { product, engine, .. }, scratch) = (self.call, self.scratch);
-        let panels = Panels::of(step, engine);
+        let panels = Panels::of(step, product, engine);
         // SAFETY: the same contract.
         unsafe { self.pack_right(right, step, &panels) };
         self.column_runs(step);
@@ -124,7 +121,7 @@ impl<'a, T: Kernels> Tiler<'a, T> {
                 // SAFETY: the same contract; the panels were packed above.
                 unsafe {
                     self.left_block(left, block, target, !scratch.resident || step.pass == 0);
-                    self.multiply(step, &panels, block, i);
+                    self.multiply(right, step, &panels, block, i);
                 }
             }
         }
@@ -136,13 +133,15 @@ impl<'a, T: Kernels> Tiler<'a, T> {
     /// As for `run`.
     unsafe fn pack_right(&mut self, right: &Source<'_, T>, step: &Step<'_, T>, panels: &Panels) {
         let Call { product, engine, .. } = self.call;
-        if let Some(term) = product.right_step {
-            self.right_start = right.start().wrapping_add(step.cols.start + step.part.start * term);
+        // Whole panels of vectors that are neighbours are packed by the first tiles.
+        let first = panels.on_the_way;
+        let done = first * engine.nr();
+        if product.right_in_place || done >= step.cols.len() {
             return;
         }
         for (i, (k_first, k)) in step.blocks().enumerate() {
-            let block = Block { first: step.cols.start, count: step.cols.len(), k_first, k };
-            let target = (self.right.wrapping_add(panels.at(i, 0)), panels.step);
+            let block = Block { first: step.cols.start + done, count: step.cols.len() - done, k_first, k };
+            let target = (self.right.wrapping_add(panels.at(i, first)), panels.step);
             // SAFETY: the scratch memory has room for all panels of `scratch.cols` columns and `scratch.terms` terms.
             unsafe {
                 if product.right.across {
@@ -202,7 +201,7 @@ impl<'a, T: Kernels> Tiler<'a, T> {
     ///
     /// # Safety
     /// As for `run`, with both packed.
-    unsafe fn multiply(&mut self, step: &Step<'_, T>, panels: &Panels, block: Block, i: usize) {
+    unsafe fn multiply(&mut self, right: &Source<'_, T>, step: &Step<'_, T>, panels: &Panels, block: Block, i: usize) {
         let Call { product, engine, .. } = self.call;
         let (by_rows, distance) = match &product.reading {
             Reading::Boxes(image) => (image.positions_are_rows, image.step()),
@@ -214,11 +213,18 @@ impl<'a, T: Kernels> Tiler<'a, T> {
         for &TileRows { top, m, offset } in &self.tiles {
             let at = block.first - step.task.rows.start + top;
             for panel in 0..panels.count {
-                let (b, b_step) = match product.right_step {
-                    Some(term) => (i * KC * term + panel * engine.nr(), term),
-                    None => (panels.at(i, panel), panels.width(panel)),
+                let packed = self.right.wrapping_add(panels.at(i, panel));
+                let on_the_way = at == 0 && panel < panels.on_the_way;
+                let (b, b_step) = if product.right_in_place || on_the_way {
+                    let term = product.right.sum.innermost().stride as usize;
+                    let column = step.cols.start + panel * engine.nr();
+                    (right.start().wrapping_add(column + block.k_first * term), term)
+                } else {
+                    (packed.cast_const(), panels.width(panel))
                 };
                 let runs_start = if panel == 0 { 0 } else { self.panel_ends[panel - 1] };
+                let (rows, cols) = (&self.row_offsets[at..at + m], &self.col_runs[runs_start..self.panel_ends[panel]]);
+                let col_step = product.out_cols.innermost().stride;
                 // SAFETY: the panels were packed with whole tiles; rows and runs lie in the task.
                 unsafe {
                     (engine.tile)(&Tile {
@@ -228,16 +234,17 @@ impl<'a, T: Kernels> Tiler<'a, T> {
                         by_rows,
                         step: distance,
                         a: self.left_start.wrapping_offset(offset),
-                        b: self.right_start.wrapping_add(b),
+                        b,
                         b_step,
+                        panel: on_the_way.then_some(packed),
                         tile,
                     });
                     (engine.store)(&StoreTile {
                         tile,
                         step: engine.nr(),
-                        rows: &self.row_offsets[at..at + m],
-                        cols: &self.col_runs[runs_start..self.panel_ends[panel]],
-                        col_step: product.out_cols.innermost().stride,
+                        rows,
+                        cols,
+                        col_step,
                         out: step.out,
                         add: block.k_first != step.task.sum.start,
                     });
@@ -268,8 +275,12 @@ impl<'a, T: Kernels> Tiler<'a, T> {
             &Reading::InPlace(step) => step,
             Reading::Packed => ROW_STEP,
         };
-        let tile = |top: usize| TileRows { top, m: mr.min(rows.len() - top), offset: (top * step) as isize };
-        tiles.extend((0..rows.len()).step_by(mr).map(tile));
+        if matches!(product.reading, Reading::Packed) && product.left.across {
+            // Panels are as wide as the highest tile.
+            let tile = |top: usize| TileRows { top, m: mr.min(rows.len() - top), offset: (top * step) as isize };
+            return tiles.extend((0..rows.len()).step_by(mr).map(tile));
+        }
+        cut(0, rows.len(), 0, step);
     }
 
     /// Where the columns of each panel lie in the result.
@@ -315,6 +326,8 @@ impl<T> Step<'_, T> {
 /// How the panels of a step's columns lie: for each block of the sum one after another.
 struct Panels {
     count: usize,
+    /// How many of them the first tile of rows packs: whole ones of vectors that can be read where they lie.
+    on_the_way: usize,
     /// Columns of each panel, and of the last one.
     widths: (usize, usize),
     /// Elements of a panel.
@@ -322,12 +335,13 @@ struct Panels {
 }
 
 impl Panels {
-    fn of<T>(step: &Step<'_, T>, engine: &Engine<T>) -> Panels {
+    fn of<T>(step: &Step<'_, T>, product: &Product, engine: &Engine<T>) -> Panels {
         let nr = engine.nr();
         let count = step.cols.len().div_ceil(nr);
         let last = step.cols.len() - (count - 1) * nr;
         let widths = (nr, if last <= engine.lanes { engine.lanes } else { nr });
-        Panels { count, widths, step: nr * KC.min(step.part.len()) }
+        let on_the_way = if product.right.is_plain() && !product.right_in_place { step.cols.len() / nr } else { 0 };
+        Panels { count, on_the_way, widths, step: nr * KC.min(step.part.len()) }
     }
 
     fn width(&self, panel: usize) -> usize {

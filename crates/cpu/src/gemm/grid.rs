@@ -1,11 +1,12 @@
 //! How a product is cut into tasks, and how much memory a worker needs.
 
-use super::kernel::{Engine, KC, ROW_STEP};
+use super::kernel::{KC, ROW_STEP};
 use super::operand::{Product, Reading};
+use super::team::{Call, Sums};
 use super::vector::Float;
 use std::ops::Range;
 
-/// Terms of the sum for which the panels of the vector operand are packed at a time.
+/// Terms of the sum for which the panels of the vector operand are packed at a time, where boxes of rows are read.
 const SUPER: usize = 16 * KC;
 /// Bytes of packed panels that a worker keeps of either operand: half of an ordinary L2 cache.
 const PANEL_BYTES: usize = 512 << 10;
@@ -62,25 +63,29 @@ pub(super) struct Scratch {
 
 impl Scratch {
     pub fn bytes(&self) -> usize {
-        ((self.left + self.right + self.stage) * self.size).next_multiple_of(128)
+        (self.left + self.right + self.stage) * self.size
     }
 }
 
 impl Grid {
     /// The grid whose slowest thread is done first, by a rough count. No choice changes a bit.
-    pub fn choose(product: &Product, chunk: usize, chunks: usize, mr: usize, nr: usize, threads: usize) -> Grid {
-        let Product { batches, m, n, .. } = *product;
+    pub fn choose<T: Float>(call: &Call<'_, T>, threads: usize) -> Grid {
+        let &Call { product, engine, sums: Sums { chunk, chunks, .. }, .. } = call;
+        let (&Product { batches, m, n, .. }, nr) = (product, engine.nr());
         let units = batches * chunks;
         let work = (m * n).saturating_mul(product.k.max(1)).saturating_mul(batches);
         let threads = (work / THREAD_WORK).clamp(1, threads.max(1));
         let part = |size: usize, parts: usize, tile: usize| size.div_ceil(parts).next_multiple_of(tile);
-        let mr = product.row_stretch().filter(|_| m > 0).unwrap_or(mr);
+        // Panels of rows are as wide as a tile is high; tiles of rows that lie apart may have any height.
+        let panels = matches!(product.reading, Reading::Packed) && product.left.across;
+        let stretch = product.row_stretch().filter(|_| m > 0);
+        let (least, unit) = (stretch.unwrap_or(engine.mr), stretch.unwrap_or(if panels { engine.mr } else { 1 }));
         let mut best = (f64::INFINITY, 1, 1);
         for share in [1, 2, 4] {
             let wanted = if threads == 1 { 1 } else { (threads * share).div_ceil(units) };
-            for row_parts in 1..=wanted.min(m.div_ceil(mr)) {
+            for row_parts in 1..=wanted.min(m.div_ceil(least)) {
                 let col_parts = wanted.div_ceil(row_parts).min(n.div_ceil(nr));
-                let (rows, cols) = (part(m, row_parts, mr), part(n, col_parts, nr));
+                let (rows, cols) = (part(m, row_parts, unit), part(n, col_parts, nr));
                 let rounds = (units * row_parts * col_parts).div_ceil(threads);
                 // Packing an element costs about as much as ten multiply-adds; many small tasks even out the rest.
                 let task = (rows * cols + 10 * (rows + cols)) as f64 * chunk as f64;
@@ -90,7 +95,7 @@ impl Grid {
                 }
             }
         }
-        let (rows, cols) = (part(m, best.1, mr), part(n, best.2, nr));
+        let (rows, cols) = (part(m, best.1, unit), part(n, best.2, nr));
         let (row_parts, col_parts) = (m.div_ceil(rows), n.div_ceil(cols));
         let tasks = units * row_parts * col_parts;
         let workers = threads.min(tasks);
@@ -116,11 +121,12 @@ impl Grid {
         }
     }
 
-    pub fn scratch<T: Float>(&self, product: &Product, engine: &Engine<T>) -> Scratch {
+    pub fn scratch<T: Float>(&self, call: &Call<'_, T>) -> Scratch {
+        let Call { product, engine, .. } = call;
         let (mr, nr, size) = (engine.mr, engine.nr(), size_of::<T>());
-        // Boxes of the terms' positions are copied block by block, for all rows.
-        let by_block = product.image().is_some_and(|image| !image.positions_are_rows);
-        let terms = if by_block { KC } else { SUPER };
+        // Boxes of rows serve all their terms; what is copied block by block, and boxes of terms, only one block.
+        let by_rows = product.image().is_some_and(|image| image.positions_are_rows);
+        let terms = if by_rows { SUPER } else { KC };
         let sum = self.chunk.min(product.k).clamp(1, terms);
         let blocks = sum.div_ceil(KC);
         let all_rows = self.rows.min(product.m).next_multiple_of(mr);

@@ -4,7 +4,7 @@ use super::lanes::{LaneTile, lane_tile};
 use super::pack::{PackAcross, pack_across, transpose_panel};
 use super::stencil::{StencilTile, stencil_tile};
 use super::store::{StoreTile, store_tile};
-use super::vector::{Float, Vector};
+use super::vector::{Float, Vector, prefetch};
 
 /// Length of a block of the sum; part of every result's bits, so never tuned (S13).
 pub(super) const KC: usize = 256;
@@ -15,6 +15,20 @@ pub(super) const ROW_STEP: usize = KC + 16;
 pub(super) const TILE_VECTORS: usize = 2;
 /// Elements that the largest tile holds.
 pub(super) const TILE_MAX: usize = 14 * 32;
+
+/// A tile on its way from registers to the result.
+#[repr(align(64))]
+pub(super) struct TileMemory<T>([T; TILE_MAX]);
+
+impl<T: Float> TileMemory<T> {
+    pub fn new() -> Box<TileMemory<T>> {
+        Box::new(TileMemory([T::ZERO; TILE_MAX]))
+    }
+
+    pub fn start(&mut self) -> *mut T {
+        self.0.as_mut_ptr()
+    }
+}
 
 /// One call of a micro-kernel: `tile[i][j] = Σ_k a[i][k] · b[k][j]`, summed from the first k to the last.
 #[derive(Clone, Copy)]
@@ -32,6 +46,8 @@ pub(super) struct Tile<'a, T> {
     pub b: *const T,
     /// Elements of `b` from one term to the next: its width, where it is packed.
     pub b_step: usize,
+    /// Where `b` is packed on the way, as a panel of two vectors, if it is not yet.
+    pub panel: Option<*mut T>,
     /// Rows of `TILE_VECTORS` vectors.
     pub tile: *mut T,
 }
@@ -68,11 +84,17 @@ impl<T> Engine<T> {
     }
 }
 
+/// Terms by which vectors that are packed on the way are asked for in advance.
+const AHEAD: usize = 16;
+
 /// # Safety
 /// As the fields of [`Tile`] say, with `M` rows readable in `a`, and the instruction set of `V`.
 #[inline(always)]
-unsafe fn micro<V: Vector, const M: usize, const N: usize, const BY_ROWS: bool>(call: &Tile<'_, V::Elem>) {
+unsafe fn micro<V: Vector, const M: usize, const N: usize, const BY_ROWS: bool, const PACK: bool>(
+    call: &Tile<'_, V::Elem>,
+) {
     let (step, mut b) = (call.step, call.b);
+    let mut panel = call.panel.unwrap_or(std::ptr::null_mut());
     // SAFETY: `a` holds M rows and `b` N vectors for each of the terms, `tile` M rows of `TILE_VECTORS` vectors.
     unsafe {
         let mut sums = [[V::zero(); N]; M];
@@ -80,6 +102,13 @@ unsafe fn micro<V: Vector, const M: usize, const N: usize, const BY_ROWS: bool>(
             let mut a = call.a.offset(terms.offset);
             for _ in 0..terms.count {
                 let columns: [V; N] = std::array::from_fn(|j| V::load(b.add(j * V::LANES)));
+                if PACK {
+                    for (j, column) in columns.iter().enumerate() {
+                        prefetch(b.wrapping_add(AHEAD * call.b_step + j * V::LANES));
+                        column.store(panel.add(j * V::LANES));
+                    }
+                    panel = panel.add(N * V::LANES);
+                }
                 for (i, row) in sums.iter_mut().enumerate() {
                     let factor = V::splat(if BY_ROWS { a.add(i * step) } else { a.add(i) });
                     for (sum, column) in row.iter_mut().zip(columns) {
@@ -120,19 +149,21 @@ macro_rules! engine {
         pub(super) static $name: Engine<$t> = {
             type V = $v;
             $(#[target_feature(enable = $feature)])?
-            unsafe fn one<const M: usize, const N: usize, const BY_ROWS: bool>(call: &Tile<'_, $t>) {
+            unsafe fn one<const M: usize, const N: usize, const BY_ROWS: bool, const PACK: bool>(call: &Tile<'_, $t>) {
                 // SAFETY: the caller of the engine keeps the same contract.
-                unsafe { micro::<V, M, N, BY_ROWS>(call) }
+                unsafe { micro::<V, M, N, BY_ROWS, PACK>(call) }
             }
             unsafe fn tile(call: &Tile<'_, $t>) {
                 // SAFETY: the same contract; whoever chose this engine has the instruction set.
                 unsafe {
                     $(if call.m <= $m {
-                        return match (call.vectors, call.by_rows) {
-                            (1, false) => one::<$m, 1, false>(call),
-                            (1, true) => one::<$m, 1, true>(call),
-                            (_, false) => one::<$m, 2, false>(call),
-                            (_, true) => one::<$m, 2, true>(call),
+                        return match (call.vectors, call.by_rows, call.panel.is_some()) {
+                            (1, false, _) => one::<$m, 1, false, false>(call),
+                            (1, true, _) => one::<$m, 1, true, false>(call),
+                            (_, false, false) => one::<$m, 2, false, false>(call),
+                            (_, true, false) => one::<$m, 2, true, false>(call),
+                            (_, false, true) => one::<$m, 2, false, true>(call),
+                            (_, true, true) => one::<$m, 2, true, true>(call),
                         };
                     })*
                 }

@@ -4,16 +4,15 @@
 
 use super::axes::{Place, Run};
 use super::image::{Image, Line};
-use super::kernel::{Engine, KC, Kernels, TILE_MAX, TILE_VECTORS, Terms};
+use super::kernel::{KC, Kernels, TILE_VECTORS, Terms, TileMemory};
 use super::operand::{Operand, Product, TileSize};
 use super::problem::{Access, Problem};
 use super::store::StoreTile;
+use super::team::{Call, Team, Worker};
 use super::vector::Vector;
 use crate::loops::copy_strided;
-use crate::memory::Buffer;
 use fovea_core::Result;
 use fovea_core::device::Threads;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -21,18 +20,6 @@ pub(super) struct Lanes {
     image: Image,
     /// Batch indices that are computed together: those of one box.
     width: usize,
-}
-
-/// The result of a product, whose sum is cut into chunks: the first goes to `out`, each other one to a buffer that lies
-/// like it.
-pub(super) struct Sums<T> {
-    pub out: *mut T,
-    pub partial: *mut T,
-    /// Elements of one result.
-    pub elements: usize,
-    /// Terms of a chunk.
-    pub chunk: usize,
-    pub chunks: usize,
 }
 
 /// Fewer multiply-adds than this are not worth another thread.
@@ -117,94 +104,43 @@ impl Lanes {
 
     /// # Safety
     /// The operands lie in their buffers; the sums have room, and nobody else touches them.
-    pub unsafe fn run<T: Kernels>(
-        &self,
-        product: &Product,
-        engine: &'static Engine<T>,
-        (left, right): (*const T, *const T),
-        sums: &Sums<T>,
-        threads: &dyn Threads,
-    ) -> Result<()> {
+    pub unsafe fn run<T: Kernels>(&self, call: &Call<'_, T>, threads: &dyn Threads) -> Result<()> {
+        let Call { product, sums, .. } = call;
         let Image { positions_are_rows, block, .. } = self.image;
         let rows = if positions_are_rows { block } else { product.m };
-        let groups = product.batches.div_ceil(self.width);
         let parts = product.m.div_ceil(rows);
-        let tasks = groups * sums.chunks * parts;
+        let tasks = product.batches.div_ceil(self.width) * sums.chunks * parts;
         let work = product.batches * product.m * product.k.max(1);
         let workers = (work / SHARE).clamp(1, threads.count()).min(tasks);
-        let terms = if positions_are_rows { product.k } else { KC };
-        // Both are rounded up to whole cache lines.
-        let box_elements = self.image.elements(block).next_multiple_of(16);
-        let bytes = ((box_elements + terms * self.width) * size_of::<T>()).next_multiple_of(128);
-        let memory = Buffer::new(workers * bytes)?;
-        let shared = Shared { memory: memory.as_mut_ptr(), left, right, sums };
-        let next = AtomicUsize::new(0);
         let batch = (tasks / (workers * TASKS_PER_THREAD)).max(1);
-        let body = |index: usize| {
-            let Shared { memory, left, right, sums } = shared.parts();
-            let start: *mut T = memory.wrapping_add(index * bytes).cast();
-            let mut worker = Worker {
+        let terms = if positions_are_rows { product.k } else { KC };
+        // Rounded up to whole cache lines.
+        let boxes = self.image.elements(block).next_multiple_of(16);
+        let scratch = (boxes + terms * self.width) * size_of::<T>();
+        let recruit = |memory: *mut u8| {
+            if !product.batches.is_multiple_of(call.engine.lanes) {
+                // Lanes that no channel fills are computed and thrown away.
+                // SAFETY: the worker's memory.
+                unsafe { memory.write_bytes(0, scratch) };
+            }
+            Channels {
                 lanes: self,
-                product,
-                engine,
-                left,
-                right,
-                boxes: start,
-                factors: start.wrapping_add(box_elements),
-                tile: Box::new(Tile([T::ZERO; TILE_MAX])),
+                call,
+                parts,
+                rows,
+                boxes: memory.cast(),
+                factors: memory.cast::<T>().wrapping_add(boxes),
+                tile: TileMemory::new(),
                 lines: Vec::new(),
                 terms: Vec::new(),
                 stretches: Vec::new(),
                 offsets: Vec::new(),
-            };
-            if !product.batches.is_multiple_of(engine.lanes) {
-                // Lanes that no channel fills are computed and thrown away.
-                // SAFETY: the worker's memory.
-                unsafe { start.cast::<u8>().write_bytes(0, bytes) };
-            }
-            loop {
-                let first = next.fetch_add(batch, Ordering::Relaxed);
-                for task in first..(first + batch).min(tasks) {
-                    let (rest, part) = (task / parts, task % parts);
-                    let task = Task {
-                        group: rest / sums.chunks * self.width,
-                        rows: part * rows..((part + 1) * rows).min(product.m),
-                        chunk: rest % sums.chunks,
-                    };
-                    // SAFETY: by this function's contract; tasks write different elements, workers have their memory.
-                    unsafe { worker.run(&task, sums) };
-                }
-                if first + batch >= tasks {
-                    return;
-                }
             }
         };
-        if workers == 1 {
-            body(0)
-        } else {
-            threads.run(workers, &body)
-        }
-        Ok(())
+        // SAFETY: the same contract; tasks are different channels, rows or chunks.
+        unsafe { Team { workers, tasks, batch, scratch }.run(threads, recruit) }
     }
 }
-
-/// What all workers see, and the start of their memory.
-struct Shared<'a, T> {
-    memory: *mut u8,
-    left: *const T,
-    right: *const T,
-    sums: &'a Sums<T>,
-}
-
-impl<'a, T> Shared<'a, T> {
-    /// Through a method, so that closures share the whole.
-    fn parts(&self) -> Shared<'a, T> {
-        Shared { ..*self }
-    }
-}
-
-// SAFETY: workers only read the operands, and write different elements of the result and their own memory.
-unsafe impl<T: Kernels> Sync for Shared<'_, T> {}
 
 struct Task {
     /// The first batch index.
@@ -213,9 +149,6 @@ struct Task {
     chunk: usize,
 }
 
-#[repr(align(64))]
-struct Tile<T>([T; TILE_MAX]);
-
 /// Neighbouring rows in the box: `rows` of the product, the first at `offset`.
 struct Stretch {
     rows: std::ops::Range<usize>,
@@ -223,16 +156,16 @@ struct Stretch {
 }
 
 /// What one thread works with.
-struct Worker<'a, T: 'static> {
+struct Channels<'a, T: 'static> {
     lanes: &'a Lanes,
-    product: &'a Product,
-    engine: &'static Engine<T>,
-    left: *const T,
-    right: *const T,
+    call: &'a Call<'a, T>,
+    /// How many parts the rows are cut into, and rows of a part.
+    parts: usize,
+    rows: usize,
     boxes: *mut T,
     /// The other operand's terms, lanes side by side.
     factors: *mut T,
-    tile: Box<Tile<T>>,
+    tile: Box<TileMemory<T>>,
     lines: Vec<Line>,
     terms: Vec<Terms>,
     stretches: Vec<Stretch>,
@@ -240,23 +173,23 @@ struct Worker<'a, T: 'static> {
     offsets: Vec<isize>,
 }
 
-impl<T: Kernels> Worker<'_, T> {
-    /// # Safety
-    /// As for [`Lanes::run`].
-    unsafe fn run(&mut self, task: &Task, sums: &Sums<T>) {
-        let product = self.product;
-        let (image, first) = self.lanes.image.of_channels(task.group, product.batches);
-        let left = &product.left;
-        let images = self.left.wrapping_offset(left.start.offset + image.origin + first);
-        let out = match task.chunk {
-            0 => sums.out,
-            chunk => sums.partial.wrapping_add((chunk - 1) * sums.elements),
+impl<T: Kernels> Worker for Channels<'_, T> {
+    unsafe fn run(&mut self, index: usize) {
+        let Call { product, left: images, sums, .. } = self.call;
+        let (rest, part) = (index / self.parts, index % self.parts);
+        let task = &Task {
+            group: rest / sums.chunks * self.lanes.width,
+            rows: part * self.rows..((part + 1) * self.rows).min(product.m),
+            chunk: rest % sums.chunks,
         };
+        let (image, first) = self.lanes.image.of_channels(task.group, product.batches);
+        let images = images.wrapping_offset(product.left.start.offset + image.origin + first);
+        let out = sums.of(task.chunk);
         self.offsets.clear();
         product.out_rows.offsets(task.rows.start, task.rows.len(), &mut self.offsets);
         let all = (task.chunk * sums.chunk).min(product.k)..((task.chunk + 1) * sums.chunk).min(product.k);
         if image.positions_are_rows {
-            let Worker { lines, stretches, terms, .. } = self;
+            let Channels { lines, stretches, terms, .. } = self;
             // SAFETY: the operand's elements lie in their buffer; the box has room for these rows.
             unsafe { image.copy(images, task.rows.start, task.rows.len(), self.boxes, lines) };
             stretches.clear();
@@ -290,16 +223,19 @@ impl<T: Kernels> Worker<'_, T> {
             }
         }
     }
+}
 
+impl<T: Kernels> Channels<'_, T> {
     /// Puts the other operand's terms where the kernel reads them.
     ///
     /// # Safety
-    /// As for [`Lanes::run`].
+    /// As for [`Worker::run`].
     unsafe fn copy_factors(&self, task: &Task, terms: std::ops::Range<usize>) {
-        let Operand { start, batch, sum, .. } = &self.product.right;
+        let Call { product, right, .. } = self.call;
+        let Operand { start, batch, sum, .. } = &product.right;
         let (width, stride) = (self.lanes.width, batch.innermost().stride);
-        let count = width.min(self.product.batches - task.group);
-        let base = self.right.wrapping_offset(start.offset + task.group as isize * stride);
+        let count = width.min(product.batches - task.group);
+        let base = right.wrapping_offset(start.offset + task.group as isize * stride);
         sum.runs(terms.start, terms.len(), |run| {
             let source = base.wrapping_offset(run.place.offset);
             // SAFETY: the elements lie in their buffer; there is room for all terms of a block.
@@ -314,9 +250,9 @@ impl<T: Kernels> Worker<'_, T> {
     /// Computes all tiles of a task from what was copied; `steps` are those between rows and between terms.
     ///
     /// # Safety
-    /// As for [`Lanes::run`], with operands copied.
+    /// As for [`Worker::run`], with operands copied.
     unsafe fn tiles(&mut self, task: &Task, (row_step, term_step): (isize, isize), out: *mut T, add: bool) {
-        let Worker { lanes, product, engine, .. } = *self;
+        let (Call { product, engine, .. }, lanes) = (self.call, self.lanes);
         let count = lanes.width.min(product.batches - task.group);
         let col_step = product.out_batch.innermost().stride;
         let pieces = |rows: &std::ops::Range<usize>| {
@@ -341,10 +277,10 @@ impl<T: Kernels> Worker<'_, T> {
                         a: self.boxes.cast_const().wrapping_offset(offset + from as isize * row_step + lane as isize),
                         b: self.factors.wrapping_add(lane),
                         b_step: lanes.width,
-                        tile: self.tile.0.as_mut_ptr(),
+                        tile: self.tile.start(),
                     });
                     (engine.store)(&StoreTile {
-                        tile: self.tile.0.as_ptr(),
+                        tile: self.tile.start(),
                         step: engine.nr(),
                         rows: &self.offsets[rows.start + from..rows.start + to],
                         cols: &cols,

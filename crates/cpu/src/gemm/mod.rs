@@ -22,7 +22,8 @@ mod problem;
 mod staging;
 mod stencil;
 mod store;
-mod task;
+mod team;
+mod tiles;
 mod vector;
 
 use crate::isa::{Isa, isa};
@@ -30,14 +31,11 @@ use crate::memory::Buffer;
 use fovea_core::contraction::Contraction;
 use fovea_core::device::Threads;
 use fovea_core::{DType, Error, Layout, Result};
-use grid::Grid;
-use kernel::{Engine, KC, Kernels};
-use lanes::Sums;
+use kernel::{KC, Kernels};
 use operand::{Product, TileSize, Way};
 use problem::Problem;
 use staging::Staging;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use task::{Call, Worker};
+use team::{Call, Sums};
 
 /// A contraction made ready for operands of given layouts; runs any number of times, also from several threads.
 #[derive(Clone, Debug)]
@@ -144,12 +142,13 @@ impl CompiledContraction {
             let partial = Buffer::new((chunks - 1) * self.elements * size_of::<T>())?;
             let sums =
                 Sums { out: written, partial: partial.as_mut_ptr().cast(), elements: self.elements, chunk, chunks };
+            let call = Call { product, engine, left, right, sums };
             // SAFETY: by this function's contract; the buffers have room for the sums.
             unsafe {
                 match &product.way {
-                    Way::Tiles => run_tiles(product, engine, (left, right), &sums, threads)?,
-                    Way::Lanes(lanes) => lanes.run(product, engine, (left, right), &sums, threads)?,
-                    Way::Stencil(stencil) => stencil.run(product, engine, (left, right), &sums, threads)?,
+                    Way::Tiles => tiles::run(&call, threads)?,
+                    Way::Lanes(lanes) => lanes.run(&call, threads)?,
+                    Way::Stencil(stencil) => stencil.run(&call, threads)?,
                 }
             }
             for part in 1..chunks {
@@ -168,47 +167,6 @@ impl CompiledContraction {
     }
 }
 
-/// Computes a product tile by tile.
-///
-/// # Safety
-/// The operands lie in their buffers; the sums have room, and nobody else touches them.
-unsafe fn run_tiles<T: Kernels>(
-    product: &Product,
-    engine: &'static Engine<T>,
-    (left, right): (*const T, *const T),
-    sums: &Sums<T>,
-    threads: &dyn Threads,
-) -> Result<()> {
-    let &Sums { out, partial, elements, chunk, chunks } = sums;
-    let grid = Grid::choose(product, chunk, chunks, engine.mr, engine.nr(), threads.count());
-    let scratch = grid.scratch::<T>(product, engine);
-    let memory = Buffer::new(grid.workers * scratch.bytes())?;
-    let call = Call { product, engine, grid: &grid, scratch, left, right, out, partial, elements };
-    let shared = Shared(call, memory.as_mut_ptr());
-    let next = AtomicUsize::new(0);
-    let work = |index: usize| {
-        let Shared(call, memory) = &shared;
-        // SAFETY: each worker has its own part of the scratch memory.
-        let mut worker = unsafe { Worker::new(call, memory.wrapping_add(index * scratch.bytes()).cast()) };
-        loop {
-            let first = next.fetch_add(grid.batch, Ordering::Relaxed);
-            if first >= grid.tasks() {
-                return;
-            }
-            for task in first..(first + grid.batch).min(grid.tasks()) {
-                // SAFETY: by this function's contract, and tasks write different elements.
-                unsafe { worker.run(call, task) };
-            }
-        }
-    };
-    if grid.workers == 1 {
-        work(0)
-    } else {
-        threads.run(grid.workers, &work)
-    }
-    Ok(())
-}
-
 /// Where an operand is read: a copy of it, which the buffer holds, or itself.
 ///
 /// # Safety
@@ -225,12 +183,6 @@ unsafe fn staged<T: Kernels>(
     let start = buffer.as_ptr().cast();
     Ok((buffer, start))
 }
-
-/// A call as the workers share it, and the start of their scratch memory.
-struct Shared<'a, T: 'static>(Call<'a, T>, *mut u8);
-
-// SAFETY: workers only read the operands, and write different elements of the result and their own scratch memory.
-unsafe impl<T: Kernels> Sync for Shared<'_, T> {}
 
 /// Sums shorter than this stay whole.
 const LONG: usize = 2048;

@@ -59,8 +59,8 @@ pub(super) struct Product {
     pub right: Operand,
     /// How the broadcast operand is read.
     pub reading: Reading,
-    /// Where the other operand is read where it lies: elements from one term to the next.
-    pub right_step: Option<usize>,
+    /// The other operand is read where it lies.
+    pub right_in_place: bool,
     pub way: Way,
     /// How each of the contraction's operands is copied before it is read, and the result after it is computed.
     pub staged: [Option<Staging>; 2],
@@ -144,7 +144,7 @@ impl Product {
             left: Operand::new(problem, left, &batch, &rows)?,
             right: Operand::new(problem, right, &batch, &cols)?,
             reading: Reading::Packed,
-            right_step: None,
+            right_in_place: false,
             way: Way::Tiles,
             staged: problem.staged.clone(),
             staged_out: None,
@@ -189,11 +189,9 @@ impl Product {
 
     /// The same with the vectors read where they lie, if whole ones do: for products of few rows.
     fn with_right_in_place(&self, tile: TileSize) -> Option<Product> {
-        let Operand { limits, outer, sum, .. } = &self.right;
-        let (columns, terms) = (outer.only()?, sum.only()?);
-        let plain = limits.is_empty() && columns.stride == 1 && terms.stride >= 0 && self.n.is_multiple_of(tile.lanes);
+        let plain = self.right.is_plain() && self.n.is_multiple_of(tile.lanes);
         let few = self.m <= FEW_TILES * tile.rows;
-        (plain && few).then(|| Product { right_step: Some(terms.stride as usize), ..self.clone() })
+        (plain && few).then(|| Product { right_in_place: true, ..self.clone() })
     }
 
     /// The same with the result computed row-major and copied to its place, where its neighbours lie apart.
@@ -265,11 +263,11 @@ impl Product {
             Reading::Packed if self.left.across => m * k * (0.1 + self.left.across_cost(tile.rows)),
             Reading::Packed => m * k * self.left.along_cost(),
         };
-        let right = match self.right_step {
+        let right = match () {
             // Every tile fetches the lines anew.
-            Some(_) => 0.1 * n * k * self.m.div_ceil(tile.rows) as f64,
-            None if self.right.across => n * k * self.right.across_cost(2 * tile.lanes),
-            None => n * k * (0.4 + self.right.along_cost()),
+            () if self.right_in_place => 0.1 * n * k * self.m.div_ceil(tile.rows) as f64,
+            () if self.right.across => n * k * self.right.across_cost(2 * tile.lanes),
+            () => n * k * (0.4 + self.right.along_cost()),
         };
         let inner = self.out_cols.innermost();
         let store = match (inner.stride, self.out_rows.innermost()) {
@@ -351,6 +349,12 @@ impl Operand {
         let mut operand = Operand { start, limits, batch: axes(batch), outer: axes(outer), sum, across: false };
         operand.across = operand.across_cost(32) <= operand.along_cost();
         Ok(operand)
+    }
+
+    /// Whether it is a matrix in which neighbours along `outer` are neighbours.
+    pub fn is_plain(&self) -> bool {
+        let matrix = self.outer.only().zip(self.sum.only());
+        self.limits.is_empty() && matrix.is_some_and(|(outer, sum)| outer.stride == 1 && sum.stride >= 0)
     }
 
     /// Cycles for an element when packed along `outer` into panels of `width`.

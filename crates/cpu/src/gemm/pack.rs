@@ -4,7 +4,7 @@ use super::axes::{Coords, Place, Run};
 use super::image::Image;
 use super::kernel::{Engine, ROW_STEP};
 use super::operand::Operand;
-use super::vector::{Float, Vector};
+use super::vector::{Float, Vector, prefetch};
 use std::ops::Range;
 
 /// A panel packed from neighbours along its width: `panel[k * width + column]`.
@@ -85,6 +85,11 @@ pub(super) unsafe fn pack_across<V: Vector>(call: &PackAcross<'_, V::Elem>) {
     }
 }
 
+/// Terms by which elements are asked for in advance.
+const AHEAD: usize = 16;
+/// Bytes of a cache line.
+const LINE: usize = 64;
+
 /// Packs one run of columns for some terms of the sum.
 ///
 /// # Safety
@@ -113,6 +118,9 @@ unsafe fn pack_run<V: Vector>(
             let (from, to, length) = (lane(from), lane(to), lane(length));
             if from == 0 && to == V::LANES {
                 for k in terms.clone() {
+                    if let Some(later) = call.sum.get(k + AHEAD) {
+                        prefetch(call.base.wrapping_offset(run.place.offset + later.offset + i as isize));
+                    }
                     V::load(at(k).add(i)).store(target(k).add(i));
                 }
             } else if run.start + i + V::LANES <= width {
@@ -181,6 +189,9 @@ pub(super) unsafe fn transpose_panel<V: Vector>(rows: &[*const V::Elem], k: usiz
             for first in (0..width).step_by(V::BLOCK) {
                 for at in (part..(part + PART).min(whole)).step_by(V::BLOCK) {
                     let block: [*const V::Elem; 8] = std::array::from_fn(|i| rows[first + i.min(V::BLOCK - 1)].add(at));
+                    if (at * size_of::<V::Elem>()).is_multiple_of(LINE) {
+                        block.iter().for_each(|row| prefetch(row.wrapping_add(PART)));
+                    }
                     V::transpose_block(&block, panel.add(at * width + first), width);
                 }
             }
@@ -280,6 +291,7 @@ impl<T: Float> Source<'_, T> {
         for (i, place) in outer.iter().enumerate() {
             let place = place.plus(&self.origin);
             let row = target.wrapping_add(i * ROW_STEP);
+            let later = outer.get(i + 1).filter(|_| self.operand.limits.is_empty());
             for run in runs.iter() {
                 let valid = if self.operand.limits.is_empty() {
                     (0, run.length)
@@ -287,6 +299,10 @@ impl<T: Float> Source<'_, T> {
                     valid_steps(&place.coords, &run.place.coords, &axis.coords, &self.operand.limits, run.length)
                 };
                 let source = self.base.wrapping_offset(place.offset + run.place.offset);
+                if let Some(later) = later.filter(|_| axis.stride == 1 && run.length > SHORT_RUN) {
+                    let next = self.base.wrapping_offset(later.offset + self.origin.offset + run.place.offset);
+                    (0..run.length).step_by(LINE / size_of::<T>()).for_each(|i| prefetch(next.wrapping_add(i)));
+                }
                 // SAFETY: the valid elements exist, and the row has room for `block.k`.
                 unsafe {
                     let target = row.add(run.start);

@@ -9,16 +9,14 @@
 use super::LONG;
 use super::axes::{Place, Run};
 use super::image::Planes;
-use super::kernel::{Engine, KC, Kernels, TILE_MAX};
-use super::lanes::Sums;
+use super::kernel::{KC, Kernels, TileMemory};
 use super::operand::{Operand, Product, TileSize};
 use super::problem::{Access, Problem};
 use super::store::StoreTile;
+use super::team::{Call, Team, Worker};
 use super::vector::Vector;
-use crate::memory::Buffer;
 use fovea_core::Result;
 use fovea_core::device::Threads;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Fewer multiply-adds than this are not worth another thread.
 const SHARE: usize = 1 << 18;
@@ -30,9 +28,6 @@ const FEW: usize = 3;
 const NARROW: usize = 2;
 /// Tasks for each thread, so that one that was held up leaves work to the others.
 const TASKS_PER_THREAD: usize = 4;
-
-/// Rows of a result that is computed this way, at most.
-const MOST_ROWS: usize = 14;
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -52,18 +47,18 @@ pub(super) struct StencilTile<'a, T> {
     /// Elements between the weights of neighbouring terms.
     pub step: usize,
     pub plane: *const T,
-    /// Rows of [`vectors`] vectors.
+    /// Rows of as many vectors as the kernel is told.
     pub tile: *mut T,
 }
 
-/// Vectors in a tile's rows: enough multiply-adds that don't wait for each other; `most` where the store takes no more.
-pub(super) const fn vectors(m: usize, most: usize) -> usize {
-    let wanted = match m {
+/// Vectors in a tile's rows: enough multiply-adds that don't wait for each other, where the store takes so many.
+fn vectors(product: &Product) -> usize {
+    match product.m {
+        _ if product.out_cols.innermost().stride != 1 => NARROW,
         1 => 8,
         2 | 3 => 4,
         _ => NARROW,
-    };
-    if wanted < most { wanted } else { most }
+    }
 }
 
 /// # Safety
@@ -101,7 +96,7 @@ impl Stencil {
         outer: &[usize],
         tile: TileSize,
     ) -> Option<Stencil> {
-        let few = product.m <= tile.rows.min(MOST_ROWS) && product.k < LONG;
+        let few = product.m <= tile.rows && product.k < LONG;
         if !few || !product.left.limits.is_empty() || product.k == 0 {
             return None;
         }
@@ -135,131 +130,91 @@ impl Stencil {
 
     /// # Safety
     /// The operands lie in their buffers; the sums have room, and nobody else touches them.
-    pub unsafe fn run<T: Kernels>(
-        &self,
-        product: &Product,
-        engine: &'static Engine<T>,
-        (left, right): (*const T, *const T),
-        sums: &Sums<T>,
-        threads: &dyn Threads,
-    ) -> Result<()> {
+    pub unsafe fn run<T: Kernels>(&self, call: &Call<'_, T>, threads: &dyn Threads) -> Result<()> {
+        let &Call { product, engine, .. } = call;
         let work = product.batches * product.m * product.n * product.k;
-        let threads_wanted = (work / SHARE).clamp(1, threads.count());
-        let most = if product.out_cols.innermost().stride == 1 { usize::MAX } else { NARROW };
-        let width = vectors(product.m, most) * engine.lanes;
+        let wanted = (work / SHARE).clamp(1, threads.count());
+        let width = vectors(product) * engine.lanes;
         // Tiles may reach over the end of the last row of a box.
         let (parts, boxes) = match self {
             Stencil::Planes(planes) => {
                 let parts = planes.positions().1.div_ceil(planes.rows);
                 (planes.images * parts, (planes.elements(planes.rows) + width).next_multiple_of(16))
             }
-            Stencil::Matrix(_) if threads_wanted == 1 => (1, 0),
-            Stencil::Matrix(_) => (product.n.div_ceil(width).min(threads_wanted * TASKS_PER_THREAD), 0),
+            Stencil::Matrix(_) if wanted == 1 => (1, 0),
+            Stencil::Matrix(_) => (product.n.div_ceil(width).min(wanted * TASKS_PER_THREAD), 0),
         };
         let tasks = product.batches * parts;
-        let workers = threads_wanted.min(tasks);
-        let bytes = ((boxes + product.m * product.k) * size_of::<T>()).next_multiple_of(128);
-        let memory = Buffer::new(workers * bytes)?;
-        let shared = Shared { memory: memory.as_mut_ptr(), left, right, out: sums.out };
-        let next = AtomicUsize::new(0);
-        let body = |index: usize| {
-            let Shared { memory, left, right, out } = shared.all();
-            let start: *mut T = memory.wrapping_add(index * bytes).cast();
+        let scratch = (boxes + product.m * product.k) * size_of::<T>();
+        let team = Team { workers: wanted.min(tasks), tasks, batch: 1, scratch };
+        let recruit = |memory: *mut u8| {
             // SAFETY: the worker's memory; zero bytes are zero.
-            unsafe { start.cast::<u8>().write_bytes(0, boxes * size_of::<T>()) };
-            let mut worker = Worker {
-                product,
-                engine,
+            unsafe { memory.write_bytes(0, boxes * size_of::<T>()) };
+            Positions {
+                stencil: self,
+                call,
+                parts,
                 width,
-                left,
-                right,
-                out,
-                boxes: start,
-                weights: start.wrapping_add(boxes),
+                boxes: memory.cast(),
+                weights: memory.cast::<T>().wrapping_add(boxes),
                 batch: None,
-                tile: Box::new(Tile([T::ZERO; TILE_MAX])),
+                tile: TileMemory::new(),
                 offsets: Vec::new(),
                 row_offsets: Vec::new(),
                 runs: Vec::new(),
-            };
-            loop {
-                let task = next.fetch_add(1, Ordering::Relaxed);
-                if task >= tasks {
-                    return;
-                }
-                let (batch, part) = (task / parts, task % parts);
-                // SAFETY: by this function's contract; tasks write different elements, workers have their memory.
-                unsafe {
-                    worker.copy_weights(batch);
-                    match self {
-                        Stencil::Planes(planes) => worker.box_of(planes, batch, part),
-                        &Stencil::Matrix(step) => worker.columns(step, batch, part, parts),
-                    }
-                }
             }
         };
-        if workers == 1 {
-            body(0)
-        } else {
-            threads.run(workers, &body)
-        }
-        Ok(())
+        // SAFETY: the same contract; tasks are different columns of the result.
+        unsafe { team.run(threads, recruit) }
     }
 }
-
-/// What all workers see, and the start of their memory.
-struct Shared<T> {
-    memory: *mut u8,
-    left: *const T,
-    right: *const T,
-    out: *mut T,
-}
-
-impl<T> Shared<T> {
-    /// Through a method, so that closures share the whole.
-    fn all(&self) -> Shared<T> {
-        Shared { ..*self }
-    }
-}
-
-// SAFETY: workers only read the operands, and write different elements of the result and their own memory.
-unsafe impl<T: Kernels> Sync for Shared<T> {}
-
-#[repr(align(64))]
-struct Tile<T>([T; TILE_MAX]);
 
 /// What one thread works with.
-struct Worker<'a, T: 'static> {
-    product: &'a Product,
-    engine: &'static Engine<T>,
+struct Positions<'a, T: 'static> {
+    stencil: &'a Stencil,
+    call: &'a Call<'a, T>,
+    /// Tasks of each batch index.
+    parts: usize,
     /// Positions of a tile, at most.
     width: usize,
-    left: *const T,
-    right: *const T,
-    out: *mut T,
     boxes: *mut T,
     /// Weights of each term, one row of the result after the other.
     weights: *mut T,
     /// Whose weights they are.
     batch: Option<usize>,
-    tile: Box<Tile<T>>,
+    tile: Box<TileMemory<T>>,
     offsets: Vec<usize>,
     row_offsets: Vec<isize>,
     runs: Vec<Run>,
 }
 
-impl<T: Kernels> Worker<'_, T> {
+impl<T: Kernels> Worker for Positions<'_, T> {
+    unsafe fn run(&mut self, task: usize) {
+        let (batch, part) = (task / self.parts, task % self.parts);
+        // SAFETY: the same contract; the weights are copied before they are read.
+        unsafe {
+            self.copy_weights(batch);
+            match self.stencil {
+                Stencil::Planes(planes) => self.box_of(planes, batch, part),
+                &Stencil::Matrix(step) => self.columns(step, batch, part),
+            }
+        }
+    }
+}
+
+impl<T: Kernels> Positions<'_, T> {
     /// Puts the weights of a batch index in the order in which they are read.
     ///
     /// # Safety
-    /// As for [`Stencil::run`].
+    /// As for [`Worker::run`].
     unsafe fn copy_weights(&mut self, batch: usize) {
-        let (product, left) = (self.product, &self.product.left);
+        let product = self.call.product;
+        let left = &product.left;
         if self.batch == Some(batch) {
             return;
         }
         self.batch = Some(batch);
-        let base = self.left.wrapping_offset(left.start.offset + left.batch.place(batch).offset);
+        let base = self.call.left.wrapping_offset(left.start.offset + left.batch.place(batch).offset);
         self.row_offsets.clear();
         left.outer.offsets(0, product.m, &mut self.row_offsets);
         let (weights, outer, step) = (self.weights, &self.row_offsets, left.sum.innermost().stride);
@@ -276,19 +231,21 @@ impl<T: Kernels> Worker<'_, T> {
         product.out_rows.offsets(0, product.m, &mut self.row_offsets);
     }
 
-    /// Part `part` of `parts` of the columns of a matrix whose rows lie `step` apart.
+    /// Part `part` of the columns of a matrix whose rows lie `step` apart.
     ///
     /// # Safety
-    /// As for [`Stencil::run`], with the weights of the batch index copied.
-    unsafe fn columns(&mut self, step: usize, batch: usize, part: usize, parts: usize) {
-        let (product, right) = (self.product, &self.product.right);
+    /// As for [`Worker::run`], with the weights of the batch index copied.
+    unsafe fn columns(&mut self, step: usize, batch: usize, part: usize) {
+        let &Call { product, engine, right: matrix, sums, .. } = self.call;
+        let right = &product.right;
         self.offsets.clear();
         self.offsets.extend((0..product.k).map(|t| t * step));
-        let start = self.right.wrapping_offset(right.start.offset + right.batch.place(batch).offset);
-        let out = self.out.wrapping_offset(product.out + product.out_batch.place(batch).offset);
-        let narrow = NARROW * self.engine.lanes;
+        let start = matrix.wrapping_offset(right.start.offset + right.batch.place(batch).offset);
+        let out = sums.out.wrapping_offset(product.out + product.out_batch.place(batch).offset);
+        let narrow = NARROW * engine.lanes;
         let units = product.n / narrow;
-        let (mut at, end) = (units * part / parts * narrow, units * (part + 1) / parts * narrow);
+        let bound = |part: usize| units * part / self.parts * narrow;
+        let (mut at, end) = (bound(part), bound(part + 1));
         while at < end {
             let width = if end - at >= self.width { self.width } else { narrow };
             self.runs.clear();
@@ -305,23 +262,23 @@ impl<T: Kernels> Worker<'_, T> {
     /// # Safety
     /// From each offset on the plane has so many elements, `runs` lie in the result.
     unsafe fn tile(&mut self, plane: *const T, width: usize, out: *mut T) {
-        let product = self.product;
+        let &Call { product, engine, .. } = self.call;
         for (i, terms) in self.offsets.chunks(KC).enumerate() {
             // SAFETY: by contract, and the weights hold every term.
             unsafe {
-                (self.engine.stencil)(
+                (engine.stencil)(
                     &StencilTile {
                         m: product.m,
                         offsets: terms,
                         weights: self.weights.add(i * KC * product.m),
                         step: product.m,
                         plane,
-                        tile: self.tile.0.as_mut_ptr(),
+                        tile: self.tile.start(),
                     },
-                    width / self.engine.lanes,
+                    width / engine.lanes,
                 );
-                (self.engine.store)(&StoreTile {
-                    tile: self.tile.0.as_ptr(),
+                (engine.store)(&StoreTile {
+                    tile: self.tile.start(),
                     step: width,
                     rows: &self.row_offsets,
                     cols: &self.runs,
@@ -336,17 +293,18 @@ impl<T: Kernels> Worker<'_, T> {
     /// Part `part` of the boxes of all images.
     ///
     /// # Safety
-    /// As for [`Stencil::run`], with the weights of the batch index copied.
+    /// As for [`Worker::run`], with the weights of the batch index copied.
     unsafe fn box_of(&mut self, planes: &Planes, batch: usize, part: usize) {
-        let (product, right) = (self.product, &self.product.right);
+        let &Call { product, right: images, sums, .. } = self.call;
+        let right = &product.right;
         let parts = planes.positions().1.div_ceil(planes.rows);
         let (image, first) = (part / parts, part % parts * planes.rows);
         let rows = planes.rows.min(planes.positions().1 - first);
-        let images = right.start.offset + right.batch.place(batch).offset + planes.origin;
+        let origin = right.start.offset + right.batch.place(batch).offset + planes.origin;
         // SAFETY: the operand's elements lie in their buffer, and the box has room for these rows.
-        unsafe { planes.copy(self.right.wrapping_offset(images), image, first, rows, self.boxes) };
+        unsafe { planes.copy(images.wrapping_offset(origin), image, first, rows, self.boxes) };
         planes.offsets(rows, &mut self.offsets);
-        let out = self.out.wrapping_offset(product.out + product.out_batch.place(batch).offset);
+        let out = sums.out.wrapping_offset(product.out + product.out_batch.place(batch).offset);
         let (columns, all_rows) = planes.positions();
         let length = (rows - 1) * planes.pitch + columns;
         for start in (0..length).step_by(self.width) {

@@ -38,6 +38,19 @@ pub(super) trait Vector: Copy {
     const BLOCK: usize;
 }
 
+/// Asks for the cache line at an address, which may be any.
+#[inline(always)]
+pub(super) fn prefetch<T>(at: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a prefetch touches nothing, and every x86-64 has it.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = at;
+}
+
 /// What every target has.
 #[derive(Clone, Copy)]
 pub(super) struct Portable<T>([T; 4]);

@@ -1,7 +1,7 @@
 //! Matrix products and convolutions in all three directions; throughput in multiply-adds.
 
 use crate::case::{Leaf, case};
-use crate::table::{BATCHED, CONVOLUTIONS, DEPTHWISE, FEW_CHANNELS, FIRST_LAYER, LINEAR, SQUARES, STRIDED, Window};
+use crate::table::{CONVOLUTIONS, DEPTHWISE, FEW_CHANNELS, FIRST_LAYER, LINEAR, PRODUCTS, SQUARES, STRIDED, Window};
 use criterion::{Criterion, Throughput};
 use fovea_ops::contraction::{Conv2d, Conv2dWeightGradient, ConvTranspose2d, Matmul};
 
@@ -32,9 +32,10 @@ pub fn gemm(c: &mut Criterion) {
         product(c, &name("data"), terms, Leaf::Floats(&g), Leaf::Floats(&[outputs, inputs]));
         product(c, &name("weights"), terms, Leaf::Turned([inputs, batch]), Leaf::Floats(&g));
     }
-    for (batch, n) in BATCHED {
-        let shape = [batch, n, n];
-        product(c, &format!("gemm/{batch} × {n}³"), batch * n * n * n, Leaf::Floats(&shape), Leaf::Floats(&shape));
+    for (batch, m, n, k) in PRODUCTS {
+        let (a, b) = ([batch, m, k], [batch, k, n]);
+        let name = format!("gemm/{batch} × {m}×{n}×{k}");
+        product(c, &name, batch * m * n * k, Leaf::Floats(&a), Leaf::Floats(&b));
     }
 }
 

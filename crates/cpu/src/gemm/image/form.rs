@@ -17,7 +17,7 @@ const BOX_BYTES: usize = 256 << 10;
 pub(super) struct Moves<'a> {
     dim: &'a Dim,
     position: Option<usize>,
-    pub tap: Option<usize>,
+    tap: Option<usize>,
     /// A row or column of the image, rather than the number of an image or channel.
     spatial: bool,
 }
@@ -37,6 +37,14 @@ impl Moves<'_> {
         let Dim { offset, size, stride, .. } = *self.dim;
         Spatial { at: (a, b), offset, positions, taps, size: size as isize, stride }
     }
+}
+
+/// What a loop over taps moves along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tap {
+    Row,
+    Column,
+    Channel,
 }
 
 /// An operand as images: what each of its dimensions is.
@@ -89,11 +97,10 @@ impl Image {
         let (images, image_stride) = Moves::along(form.images.as_ref(), problem);
         let line = (width.reach(0, width.positions).1 * pixel).next_multiple_of(16);
         let taps = Axes::new(form.taps.iter().map(|&index| {
-            let is = |moves: Option<Moves<'_>>| moves.is_some_and(|moves| moves.tap == Some(index));
-            let stride = match () {
-                () if is(form.channels) => 1,
-                () if is(form.height) => height.at.1 * line as isize,
-                () => width.at.1 * pixel as isize,
+            let stride = match form.tap(index) {
+                Tap::Channel => 1,
+                Tap::Row => height.at.1 * line as isize,
+                Tap::Column => width.at.1 * pixel as isize,
             };
             Axis { size: problem.loops[index].size, stride, coords: [0; MAX_CHECKS] }
         }));
@@ -186,6 +193,16 @@ impl<'a> Form<'a> {
         expected.sort_unstable();
         let complete = dims().filter_map(|m| m.position).eq(positions) && found == expected;
         complete.then_some(Form { positions_are_rows, images, height, width, channels, taps })
+    }
+
+    /// What loop `index`, one of `taps`, moves along.
+    pub fn tap(&self, index: usize) -> Tap {
+        let is = |moves: Option<Moves<'_>>| moves.is_some_and(|moves| moves.tap == Some(index));
+        match () {
+            () if is(self.channels) => Tap::Channel,
+            () if is(self.height) => Tap::Row,
+            () => Tap::Column,
+        }
     }
 }
 

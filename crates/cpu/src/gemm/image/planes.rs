@@ -2,7 +2,7 @@
 //! positions lie several pixels apart, a plane is split by the remainders, so that neighbouring positions are
 //! neighbours in each part.
 
-use super::form::Form;
+use super::form::{Form, Tap};
 use super::{Image, Moves, Spatial};
 use crate::gemm::operand::TileSize;
 use crate::gemm::problem::{Access, Problem};
@@ -68,13 +68,6 @@ pub(in crate::gemm) struct Planes {
     taps: Vec<(Tap, usize)>,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Tap {
-    Row,
-    Column,
-    Channel,
-}
-
 impl Planes {
     /// The planes behind an operand whose positions are the loops `outer`; `None` where it has not the form of a
     /// convolution's images, or its positions are the terms of the sum.
@@ -88,15 +81,7 @@ impl Planes {
         }
         let (images, image_stride) = Moves::along(form.images.as_ref(), problem);
         let (channels, channel_stride) = Moves::along(form.channels.as_ref(), problem);
-        let taps = form.taps.iter().map(|&index| {
-            let is = |moves: Option<Moves<'_>>| moves.is_some_and(|moves| moves.tap == Some(index));
-            let tap = match () {
-                () if is(form.channels) => Tap::Channel,
-                () if is(form.height) => Tap::Row,
-                () => Tap::Column,
-            };
-            (tap, problem.loops[index].size)
-        });
+        let taps = form.taps.iter().map(|&index| (form.tap(index), problem.loops[index].size));
         let mut planes = Planes {
             origin: Image::origin_of(form.height.iter().chain([&form.width])),
             images,
@@ -160,9 +145,9 @@ impl Planes {
             into.extend(outer.iter().flat_map(|&o| (0..size).map(move |index| o + at(index))));
         }
         // Dimensions without a loop over taps are at their first.
-        let has = |wanted: fn(&Tap) -> bool| self.taps.iter().any(|(tap, _)| wanted(tap));
-        let row = if has(|t| matches!(t, Tap::Row)) { (0, 0) } else { self.height.tap(0) };
-        let column = if has(|t| matches!(t, Tap::Column)) { (0, 0) } else { self.width.tap(0) };
+        let has = |wanted: Tap| self.taps.iter().any(|&(tap, _)| tap == wanted);
+        let row = if has(Tap::Row) { (0, 0) } else { self.height.tap(0) };
+        let column = if has(Tap::Column) { (0, 0) } else { self.width.tap(0) };
         let plane = self.lines(rows) * self.pitch;
         let start = (row.0 * self.width.parts + column.0) * plane + row.1 * self.pitch + column.1;
         into.iter_mut().for_each(|offset| *offset += start);

@@ -1,6 +1,5 @@
 //! Contractions under test.
 
-use super::super::operand::Way;
 use super::super::problem;
 use super::super::staging::Staging;
 use super::*;
@@ -198,7 +197,7 @@ fn broadcast_operands_are_read_with_stride_zero() {
     assert_eq!(full, out);
 }
 
-fn convolutions() -> Vec<Conv> {
+pub(super) fn convolutions() -> Vec<Conv> {
     let base = Conv {
         batch: 2,
         groups: 1,
@@ -260,74 +259,8 @@ fn convolution_backward_to_the_weights() {
     convolutions()[3].backward_weights().check::<f64>(&mut random);
 }
 
-fn depthwise() -> Vec<Conv> {
-    let base = Conv { groups: 6, input: 1, output: 1, ..convolutions()[0] };
-    vec![
-        base,
-        Conv { groups: 37, ..base },
-        Conv { groups: 16, stride: 2, ..base },
-        Conv { groups: 35, stride: 3, padding: 2, kernel: [4, 2], ..base },
-        Conv { groups: 18, dilation: 2, padding: 3, ..base },
-        // Long sums towards the weight, cut into chunks.
-        Conv { groups: 20, batch: 9, size: [16, 17], ..base },
-        Conv { groups: 20, kernel: [1, 5], padding: 0, ..base },
-    ]
-}
-
-#[test]
-fn depthwise_convolutions_run_along_the_groups() {
-    let mut random = Random(15);
-    for conv in depthwise() {
-        for case in [conv.forward(), conv.backward_data(), conv.backward_weights()] {
-            case.check::<f32>(&mut random);
-        }
-        for case in [conv.forward(), conv.backward_weights()] {
-            assert!(ways_for_images(&case).iter().any(|way| matches!(way.way, Way::Lanes(_))), "{conv:?}");
-        }
-    }
-    depthwise()[1].forward().check::<f64>(&mut random);
-    let [grouped, few] = [Conv { groups: 6, ..convolutions()[0] }, Conv { groups: 2, ..depthwise()[0] }];
-    for conv in [grouped, few] {
-        assert!(ways_for_images(&conv.forward()).iter().all(|way| !matches!(way.way, Way::Lanes(_))));
-    }
-}
-
-#[test]
-fn convolutions_of_few_channels_run_along_the_positions() {
-    let mut random = Random(16);
-    let base = convolutions()[0];
-    let of = [
-        Conv { output: 1, ..base },
-        Conv { output: 3, input: 1, kernel: [5, 5], padding: 2, size: [28, 28], ..base },
-        Conv { output: 6, input: 1, stride: 2, padding: 3, kernel: [7, 6], size: [33, 40], ..base },
-        Conv { output: 2, input: 40, kernel: [3, 4], ..base },
-        Conv { output: 4, stride: 3, dilation: 2, padding: 2, size: [20, 21], groups: 2, ..base },
-        Conv { output: 2, input: 33, kernel: [1, 3], padding: 0, batch: 3, ..base },
-    ];
-    for conv in of {
-        let turned = Conv { input: conv.output, output: conv.input, ..conv };
-        for case in [conv.forward(), turned.backward_data()] {
-            case.check::<f32>(&mut random);
-        }
-        let found = ways_for_images(&conv.forward()).iter().any(|way| matches!(way.way, Way::Stencil(_)));
-        assert!(found, "{conv:?}");
-    }
-    of[2].forward().check::<f64>(&mut random);
-}
-
-#[test]
-fn few_rows_times_a_matrix_read_it_where_it_lies() {
-    let mut random = Random(17);
-    for (rows, found) in [(1, true), (2, true), (3, true), (4, false)] {
-        let case = matmul(2, rows, 160, 300, false);
-        case.check::<f32>(&mut random);
-        let [a, b] = [&case.a, &case.b].map(|shape| Layout::contiguous(Shape::new(shape)));
-        assert_eq!(ways(&case, &a, &b).iter().any(|way| matches!(way.way, Way::Stencil(_))), found, "{rows} rows");
-    }
-}
-
 /// All ways of running a case whose images lie channels-last.
-fn ways_for_images(case: &Case) -> Vec<Product> {
+pub(super) fn ways_for_images(case: &Case) -> Vec<Product> {
     let [a, b] = [&case.a, &case.b].map(|shape| match shape[..] {
         [n, g, c, h, w] => Layout::contiguous(Shape::from([n, h, w, g, c])).permute(&[0, 3, 4, 1, 2]),
         _ => Layout::contiguous(Shape::new(shape)),
@@ -335,7 +268,7 @@ fn ways_for_images(case: &Case) -> Vec<Product> {
     ways(case, &a, &b)
 }
 
-fn ways(case: &Case, a: &Layout, b: &Layout) -> Vec<Product> {
+pub(super) fn ways(case: &Case, a: &Layout, b: &Layout) -> Vec<Product> {
     let tile = TileSize { rows: 6, lanes: 8, block: 256, element: 4 };
     let problems = problem::lower(&case.c, a, b).unwrap();
     problems.iter().flat_map(|problem| Product::ways(problem, tile).unwrap()).collect()

@@ -3,7 +3,7 @@
 
 use super::super::operand::{Reading, Way};
 use super::shapes::{Conv, matmul};
-use super::table::{BATCHED, CONVOLUTIONS, DEPTHWISE, FEW_CHANNELS, FIRST_LAYER, LINEAR, SQUARES, STRIDED, Window};
+use super::table::{CONVOLUTIONS, DEPTHWISE, FEW_CHANNELS, FIRST_LAYER, LINEAR, PRODUCTS, SQUARES, STRIDED, Window};
 use super::*;
 use crate::pool::pool;
 use std::hint::black_box;
@@ -53,6 +53,7 @@ fn peak() -> f64 {
                         a: rows.as_ptr(),
                         b: panel.as_ptr(),
                         b_step: engine.nr(),
+                        panel: None,
                         tile: tile.as_mut_ptr(),
                     });
                 }
@@ -99,7 +100,7 @@ fn measure_compiled(name: &str, compiled: &CompiledContraction, (a, b): (&[f32],
         .map(|p| {
             let way = |across| if across { "across" } else { "along" };
             format!(
-                "{}{}m {} n {} k {} {}/{}",
+                "{}{}m {} n {} k {} {}/{}{}",
                 match p.reading {
                     _ if matches!(p.way, Way::Lanes(_)) => "lanes ",
                     _ if matches!(p.way, Way::Stencil(_)) => "stencil ",
@@ -112,7 +113,8 @@ fn measure_compiled(name: &str, compiled: &CompiledContraction, (a, b): (&[f32],
                 p.n,
                 p.k,
                 way(p.left.across),
-                way(p.right.across)
+                way(p.right.across),
+                if p.right_in_place { " in place" } else { "" }
             )
         })
         .collect();
@@ -157,8 +159,8 @@ fn gemm_speed() {
     for (batch, inputs, outputs) in LINEAR {
         linear(batch, inputs, outputs, peak);
     }
-    for (batch, n) in BATCHED {
-        measure(&format!("{batch} × {n}×{n}×{n}"), &matmul(batch, n, n, n, false), peak);
+    for (batch, m, n, k) in PRODUCTS {
+        measure(&format!("{batch} × {m}×{n}×{k}"), &matmul(batch, m, n, k, false), peak);
     }
     for window in CONVOLUTIONS.into_iter().chain([DEPTHWISE]) {
         let (c, s, groups, conv) = (window.input, window.size, window.groups, conv(&window));

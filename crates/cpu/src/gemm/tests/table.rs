@@ -1,13 +1,22 @@
 //! The shapes at which products and convolutions are measured, by `gemm_speed` and by `cargo bench`.
 
 /// Square matrices.
-pub const SQUARES: [usize; 5] = [128, 256, 512, 768, 1024];
+pub const SQUARES: [usize; 6] = [128, 256, 512, 768, 1024, 2048];
 
 /// Linear layers: batch, inputs, outputs.
 pub const LINEAR: [(usize, usize, usize); 4] = [(1, 1024, 1024), (128, 784, 512), (128, 512, 512), (128, 1024, 1024)];
 
-/// Batches of square matrices: how many, their size.
-pub const BATCHED: [(usize, usize); 2] = [(64, 64), (1024, 8)];
+/// Other products: batch, rows, columns, terms. Those that convolutions amount to, and batches.
+pub const PRODUCTS: [(usize, usize, usize, usize); 8] = [
+    (1, 64, 3136, 576),
+    (1, 256, 196, 2304),
+    (1, 512, 49, 4608),
+    (1, 32, 1024, 1024),
+    (12, 128, 64, 128),
+    (96, 128, 128, 64),
+    (64, 64, 64, 64),
+    (1024, 8, 8, 8),
+];
 
 /// A convolution of square images and kernels with half a kernel's padding.
 #[derive(Clone, Copy, Debug)]

@@ -1,37 +1,37 @@
-//! One task: a block of the result, from packing to storing.
+//! Products tile by tile. A task is a block of the result, from packing to storing.
 
 use super::axes::{Place, Run};
 use super::grid::{Grid, Scratch, Task};
 use super::image::Line;
-use super::kernel::{Engine, KC, ROW_STEP, TILE_MAX, Terms, Tile};
+use super::kernel::{Engine, KC, Kernels, ROW_STEP, Terms, Tile, TileMemory};
 use super::operand::{Operand, Product, Reading};
 use super::pack::{Block, Source, Tables};
 use super::store::StoreTile;
-use super::vector::Float;
+use super::team::{Call, Team, Worker};
+use fovea_core::Result;
+use fovea_core::device::Threads;
 
-/// A product over given buffers.
-pub(super) struct Call<'a, T: 'static> {
-    pub product: &'a Product,
-    pub engine: &'static Engine<T>,
-    pub grid: &'a Grid,
-    pub scratch: Scratch,
-    pub left: *const T,
-    pub right: *const T,
-    pub out: *mut T,
-    /// Results of the chunks after the first.
-    pub partial: *mut T,
-    /// Elements of one result.
-    pub elements: usize,
+/// Computes a product.
+///
+/// # Safety
+/// The operands lie in their buffers; the sums have room, and nobody else touches them.
+pub(super) unsafe fn run<T: Kernels>(call: &Call<'_, T>, threads: &dyn Threads) -> Result<()> {
+    let grid = Grid::choose(call, threads.count());
+    let scratch = grid.scratch(call);
+    let team = Team { workers: grid.workers, tasks: grid.tasks(), batch: grid.batch, scratch: scratch.bytes() };
+    // SAFETY: the same contract; the tasks of a grid are different parts of the result.
+    unsafe { team.run(threads, |memory| Tiler::new(call, &grid, scratch, memory.cast())) }
 }
 
 /// What one thread works with.
-pub(super) struct Worker<T> {
+struct Tiler<'a, T: 'static> {
+    call: &'a Call<'a, T>,
+    grid: &'a Grid,
+    scratch: Scratch,
     left: *mut T,
     /// Where the offsets of tiles and terms count from: `left`, or the operand itself.
     left_start: *const T,
     right: *mut T,
-    /// Where panels count from: `right`, or the operand itself.
-    right_start: *const T,
     stage: *mut T,
     tile: Box<TileMemory<T>>,
     tables: Tables,
@@ -44,24 +44,49 @@ pub(super) struct Worker<T> {
     panel_ends: Vec<usize>,
 }
 
-#[repr(align(64))]
-struct TileMemory<T>([T; TILE_MAX]);
+impl<T: Kernels> Worker for Tiler<'_, T> {
+    unsafe fn run(&mut self, index: usize) {
+        let (Call { product, sums, .. }, scratch) = (self.call, self.scratch);
+        let task = self.grid.task(product, index);
+        let left = source(&product.left, self.call.left, task.batch);
+        let right = source(&product.right, self.call.right, task.batch);
+        let out = sums.of(task.chunk).wrapping_offset(product.out + product.out_batch.place(task.batch).offset);
+        self.row_offsets.clear();
+        product.out_rows.offsets(task.rows.start, task.rows.len(), &mut self.row_offsets);
+        let mut sum = task.sum.clone();
+        loop {
+            let part = sum.start..sum.end.min(sum.start + scratch.terms);
+            for (pass, col) in task.cols.clone().step_by(scratch.cols).enumerate() {
+                let cols = col..task.cols.end.min(col + scratch.cols);
+                let step = Step { task: &task, part: part.clone(), cols, pass, out };
+                // SAFETY: the same contract.
+                unsafe { self.columns(&left, &right, &step) };
+            }
+            sum.start = part.end;
+            if sum.is_empty() {
+                return;
+            }
+        }
+    }
+}
 
-impl<T: Float> Worker<T> {
+impl<'a, T: Kernels> Tiler<'a, T> {
     /// # Safety
-    /// `memory` has room for the call's scratch, aligned to 64 bytes and used by this worker alone.
-    pub unsafe fn new(call: &Call<'_, T>, memory: *mut T) -> Worker<T> {
-        let Scratch { left, right, .. } = call.scratch;
+    /// `memory` has room for the scratch, aligned to 64 bytes and used by this worker alone.
+    unsafe fn new(call: &'a Call<'a, T>, grid: &'a Grid, scratch: Scratch, memory: *mut T) -> Tiler<'a, T> {
+        let Scratch { left, right, .. } = scratch;
         let stage = memory.wrapping_add(left + right);
         // SAFETY: the stage holds more than one row.
         unsafe { stage.write_bytes(0, ROW_STEP) };
-        Worker {
+        Tiler {
+            call,
+            grid,
+            scratch,
             left: memory.wrapping_add(right),
             left_start: memory.wrapping_add(right),
             right: memory,
-            right_start: memory,
             stage,
-            tile: Box::new(TileMemory([T::ZERO; TILE_MAX])),
+            tile: TileMemory::new(),
             tables: Tables::default(),
             row_offsets: Vec::new(),
             tiles: Vec::new(),
@@ -72,62 +97,31 @@ impl<T: Float> Worker<T> {
         }
     }
 
-    /// # Safety
-    /// The operands lie in their buffers; the result, and those of the chunks, have room; nobody else touches what
-    /// this task writes.
-    pub unsafe fn run(&mut self, call: &Call<'_, T>, index: usize) {
-        let Call { product, scratch, .. } = call;
-        let task = call.grid.task(product, index);
-        let left = source(&product.left, call.left, task.batch);
-        let right = source(&product.right, call.right, task.batch);
-        let base = match task.chunk {
-            0 => call.out,
-            chunk => call.partial.wrapping_add((chunk - 1) * call.elements),
-        };
-        let out = base.wrapping_offset(product.out + product.out_batch.place(task.batch).offset);
-        self.row_offsets.clear();
-        product.out_rows.offsets(task.rows.start, task.rows.len(), &mut self.row_offsets);
-        let mut sum = task.sum.clone();
-        loop {
-            let part = sum.start..sum.end.min(sum.start + scratch.terms);
-            for (pass, col) in task.cols.clone().step_by(scratch.cols).enumerate() {
-                let cols = col..task.cols.end.min(col + scratch.cols);
-                let step = Step { task: &task, part: part.clone(), cols, pass, out };
-                // SAFETY: the same contract.
-                unsafe { self.columns(call, &left, &right, &step) };
-            }
-            sum.start = part.end;
-            if sum.is_empty() {
-                return;
-            }
-        }
-    }
-
     /// All rows of the task for some columns and some terms of the sum.
     ///
     /// # Safety
     /// As for `run`.
-    unsafe fn columns(&mut self, call: &Call<'_, T>, left: &Source<'_, T>, right: &Source<'_, T>, step: &Step<'_, T>) {
-        let Call { product, engine, scratch, .. } = call;
-        let panels = Panels::of(step, engine);
+    unsafe fn columns(&mut self, left: &Source<'_, T>, right: &Source<'_, T>, step: &Step<'_, T>) {
+        let (Call { product, engine, .. }, scratch) = (self.call, self.scratch);
+        let panels = Panels::of(step, product, engine);
         // SAFETY: the same contract.
-        unsafe { self.pack_right(call, right, step, &panels) };
-        self.column_runs(product, step, engine.nr());
+        unsafe { self.pack_right(right, step, &panels) };
+        self.column_runs(step);
         for (r, row) in step.task.rows.clone().step_by(scratch.rows).enumerate() {
             let rows = row..step.task.rows.end.min(row + scratch.rows);
             if let Some(image) = product.image().filter(|image| image.positions_are_rows) {
                 // SAFETY: the operand's elements lie in their buffer; the scratch memory has room for the boxes.
                 unsafe { image.copy(left.images(image), rows.start, rows.len(), self.left, &mut self.lines) };
             }
-            self.tile_rows(product, rows.clone(), engine.mr);
+            self.tile_rows(rows.clone());
             for (i, (k_first, k)) in step.blocks().enumerate() {
                 let slot = if scratch.resident { r * step.blocks().count() + i } else { 0 };
                 let block = Block { first: rows.start, count: rows.len(), k_first, k };
                 let target = self.left.wrapping_add(slot * scratch.rows * ROW_STEP);
                 // SAFETY: the same contract; the panels were packed above.
                 unsafe {
-                    self.left_block(call, left, block, target, !scratch.resident || step.pass == 0);
-                    self.multiply(call, step, &panels, block, i);
+                    self.left_block(left, block, target, !scratch.resident || step.pass == 0);
+                    self.multiply(right, step, &panels, block, i);
                 }
             }
         }
@@ -137,20 +131,23 @@ impl<T: Float> Worker<T> {
     ///
     /// # Safety
     /// As for `run`.
-    unsafe fn pack_right(&mut self, call: &Call<'_, T>, right: &Source<'_, T>, step: &Step<'_, T>, panels: &Panels) {
-        if let Some(term) = call.product.right_step {
-            self.right_start = right.start().wrapping_add(step.cols.start + step.part.start * term);
+    unsafe fn pack_right(&mut self, right: &Source<'_, T>, step: &Step<'_, T>, panels: &Panels) {
+        let Call { product, engine, .. } = self.call;
+        // Whole panels of vectors that are neighbours are packed by the first tiles.
+        let first = panels.on_the_way;
+        let done = first * engine.nr();
+        if product.right_in_place || done >= step.cols.len() {
             return;
         }
         for (i, (k_first, k)) in step.blocks().enumerate() {
-            let block = Block { first: step.cols.start, count: step.cols.len(), k_first, k };
-            let target = (self.right.wrapping_add(panels.at(i, 0)), panels.step);
+            let block = Block { first: step.cols.start + done, count: step.cols.len() - done, k_first, k };
+            let target = (self.right.wrapping_add(panels.at(i, first)), panels.step);
             // SAFETY: the scratch memory has room for all panels of `scratch.cols` columns and `scratch.terms` terms.
             unsafe {
-                if call.product.right.across {
-                    right.pack_across(block, call.engine, &mut self.tables, panels.widths, target);
+                if product.right.across {
+                    right.pack_across(block, engine, &mut self.tables, panels.widths, target);
                 } else {
-                    right.pack_along(block, call.engine, &mut self.tables, panels.widths, target, self.stage);
+                    right.pack_along(block, engine, &mut self.tables, panels.widths, target, self.stage);
                 }
             }
         }
@@ -161,15 +158,8 @@ impl<T: Float> Worker<T> {
     ///
     /// # Safety
     /// As for `run`; `target` has room for the block.
-    unsafe fn left_block(
-        &mut self,
-        call: &Call<'_, T>,
-        left: &Source<'_, T>,
-        block: Block,
-        target: *mut T,
-        pack: bool,
-    ) {
-        let Call { product, engine, .. } = call;
+    unsafe fn left_block(&mut self, left: &Source<'_, T>, block: Block, target: *mut T, pack: bool) {
+        let Call { product, engine, .. } = self.call;
         self.terms.clear();
         match &product.reading {
             Reading::InPlace(step) => {
@@ -211,23 +201,30 @@ impl<T: Float> Worker<T> {
     ///
     /// # Safety
     /// As for `run`, with both packed.
-    unsafe fn multiply(&mut self, call: &Call<'_, T>, step: &Step<'_, T>, panels: &Panels, block: Block, i: usize) {
-        let Call { product, engine, .. } = call;
+    unsafe fn multiply(&mut self, right: &Source<'_, T>, step: &Step<'_, T>, panels: &Panels, block: Block, i: usize) {
+        let Call { product, engine, .. } = self.call;
         let (by_rows, distance) = match &product.reading {
             Reading::Boxes(image) => (image.positions_are_rows, image.step()),
             &Reading::InPlace(step) => (true, step),
             Reading::Packed if product.left.across => (false, engine.mr),
             Reading::Packed => (true, ROW_STEP),
         };
-        let tile = self.tile.0.as_mut_ptr();
+        let tile = self.tile.start();
         for &TileRows { top, m, offset } in &self.tiles {
             let at = block.first - step.task.rows.start + top;
             for panel in 0..panels.count {
-                let (b, b_step) = match product.right_step {
-                    Some(term) => (i * KC * term + panel * engine.nr(), term),
-                    None => (panels.at(i, panel), panels.width(panel)),
+                let packed = self.right.wrapping_add(panels.at(i, panel));
+                let on_the_way = at == 0 && panel < panels.on_the_way;
+                let (b, b_step) = if product.right_in_place || on_the_way {
+                    let term = product.right.sum.innermost().stride as usize;
+                    let column = step.cols.start + panel * engine.nr();
+                    (right.start().wrapping_add(column + block.k_first * term), term)
+                } else {
+                    (packed.cast_const(), panels.width(panel))
                 };
                 let runs_start = if panel == 0 { 0 } else { self.panel_ends[panel - 1] };
+                let (rows, cols) = (&self.row_offsets[at..at + m], &self.col_runs[runs_start..self.panel_ends[panel]]);
+                let col_step = product.out_cols.innermost().stride;
                 // SAFETY: the panels were packed with whole tiles; rows and runs lie in the task.
                 unsafe {
                     (engine.tile)(&Tile {
@@ -237,16 +234,17 @@ impl<T: Float> Worker<T> {
                         by_rows,
                         step: distance,
                         a: self.left_start.wrapping_offset(offset),
-                        b: self.right_start.wrapping_add(b),
+                        b,
                         b_step,
+                        panel: on_the_way.then_some(packed),
                         tile,
                     });
                     (engine.store)(&StoreTile {
                         tile,
                         step: engine.nr(),
-                        rows: &self.row_offsets[at..at + m],
-                        cols: &self.col_runs[runs_start..self.panel_ends[panel]],
-                        col_step: product.out_cols.innermost().stride,
+                        rows,
+                        cols,
+                        col_step,
                         out: step.out,
                         add: block.k_first != step.task.sum.start,
                     });
@@ -256,8 +254,9 @@ impl<T: Float> Worker<T> {
     }
 
     /// Cuts rows into tiles: anywhere, or within the stretches in which they lie in the image.
-    fn tile_rows(&mut self, product: &Product, rows: std::ops::Range<usize>, mr: usize) {
-        let Worker { tiles, lines, .. } = self;
+    fn tile_rows(&mut self, rows: std::ops::Range<usize>) {
+        let Tiler { call, tiles, lines, .. } = self;
+        let (product, mr) = (call.product, call.engine.mr);
         tiles.clear();
         let mut cut = |start: usize, length: usize, offset: isize, step: usize| {
             let pieces = length.div_ceil(mr);
@@ -276,12 +275,17 @@ impl<T: Float> Worker<T> {
             &Reading::InPlace(step) => step,
             Reading::Packed => ROW_STEP,
         };
-        let tile = |top: usize| TileRows { top, m: mr.min(rows.len() - top), offset: (top * step) as isize };
-        tiles.extend((0..rows.len()).step_by(mr).map(tile));
+        if matches!(product.reading, Reading::Packed) && product.left.across {
+            // Panels are as wide as the highest tile.
+            let tile = |top: usize| TileRows { top, m: mr.min(rows.len() - top), offset: (top * step) as isize };
+            return tiles.extend((0..rows.len()).step_by(mr).map(tile));
+        }
+        cut(0, rows.len(), 0, step);
     }
 
     /// Where the columns of each panel lie in the result.
-    fn column_runs(&mut self, product: &Product, step: &Step<'_, T>, nr: usize) {
+    fn column_runs(&mut self, step: &Step<'_, T>) {
+        let (product, nr) = (self.call.product, self.call.engine.nr());
         self.col_runs.clear();
         self.panel_ends.clear();
         for col in step.cols.clone().step_by(nr) {
@@ -322,6 +326,8 @@ impl<T> Step<'_, T> {
 /// How the panels of a step's columns lie: for each block of the sum one after another.
 struct Panels {
     count: usize,
+    /// How many of them the first tile of rows packs: whole ones of vectors that can be read where they lie.
+    on_the_way: usize,
     /// Columns of each panel, and of the last one.
     widths: (usize, usize),
     /// Elements of a panel.
@@ -329,12 +335,13 @@ struct Panels {
 }
 
 impl Panels {
-    fn of<T>(step: &Step<'_, T>, engine: &Engine<T>) -> Panels {
+    fn of<T>(step: &Step<'_, T>, product: &Product, engine: &Engine<T>) -> Panels {
         let nr = engine.nr();
         let count = step.cols.len().div_ceil(nr);
         let last = step.cols.len() - (count - 1) * nr;
         let widths = (nr, if last <= engine.lanes { engine.lanes } else { nr });
-        Panels { count, widths, step: nr * KC.min(step.part.len()) }
+        let on_the_way = if product.right.is_plain() && !product.right_in_place { step.cols.len() / nr } else { 0 };
+        Panels { count, on_the_way, widths, step: nr * KC.min(step.part.len()) }
     }
 
     fn width(&self, panel: usize) -> usize {

@@ -50,13 +50,21 @@ export function linkedCrates({ packages, resolve }) {
     .toSorted((a, b) => (order(a) < order(b) ? -1 : order(a) > order(b) ? 1 : 0))
 }
 
+/** Whose a crate is: its authors, or who the first source file says. @param {Crate} crate */
+function copyright({ authors, manifest_path }) {
+  if (authors.length > 0) return `Copyright (c) ${authors.join(', ')}`
+  const source = join(dirname(manifest_path), 'src', 'lib.rs')
+  return existsSync(source) ? /^\/\/ (Copyright .*)$/m.exec(readFileSync(source, 'utf8'))?.[1] : undefined
+}
+
 /** Our own copy of a licence for a crate that comes without its text. @param {Crate} crate */
-function standardText({ name, version, license, authors }) {
+function standardText(crate) {
+  const { name, version, license } = crate
   const offered = (license ?? '').split(/ OR |\//)
   if (offered.includes('Apache-2.0')) return readFileSync(join(root, 'LICENSE-APACHE'), 'utf8')
-  if (offered.includes('MIT') && authors.length > 0) {
-    const text = readFileSync(join(root, 'LICENSE-MIT'), 'utf8')
-    return text.replace(/^Copyright .*$/m, `Copyright (c) ${authors.join(', ')}`)
+  const holder = copyright(crate)
+  if (offered.includes('MIT') && holder) {
+    return readFileSync(join(root, 'LICENSE-MIT'), 'utf8').replace(/^Copyright .*$/m, holder)
   }
   throw new Stop(`The crate ${name} ${version} (${license}) has no licence text to pack.`)
 }

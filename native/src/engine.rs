@@ -3,7 +3,7 @@
 
 use fovea_core::graph::Job;
 use fovea_core::{Error, Result};
-use fovea_cpu::pool::pool;
+use fovea_cpu::pool::look_for;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -160,8 +160,7 @@ impl Engine {
             self.lock().busy = false;
             self.changed.notify_all();
             if short {
-                let _warm = pool().keep_warm();
-                pool().look_for(|| self.submitted.load(Ordering::Acquire) != seen);
+                look_for(|| self.submitted.load(Ordering::Acquire) != seen);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The thread pool: one a process, caller takes part, idle threads sleep.
 //!
-//! To wake a sleeping thread takes some tens of microseconds, as long as many a step of a plan. So while somebody holds
-//! a [`Warm`], which a running plan does, helpers look for the next loop for a moment before they sleep.
+//! To wake a sleeping thread takes as long as many a step of a plan. So helpers look for the next loop for a moment
+//! before they sleep: between the steps of a plan, and between plans that follow each other closely.
 
 use fovea_core::device::Threads;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -65,38 +65,22 @@ struct Shared {
     done: Condvar,
     /// Loops begun, for helpers that look without the lock.
     begun: AtomicUsize,
-    /// How many hold a [`Warm`].
-    warm: AtomicUsize,
 }
 
-impl Shared {
-    /// Waits a moment for `ready`; false where it is better to sleep.
-    fn look_for(&self, ready: impl Fn() -> bool) -> bool {
-        let mut until = None;
-        loop {
-            for _ in 0..LOOKS {
-                if ready() {
-                    return true;
-                }
-                std::hint::spin_loop();
+/// Waits a moment for `ready`; false where it is better to sleep.
+pub fn look_for(ready: impl Fn() -> bool) -> bool {
+    let mut until = None;
+    loop {
+        for _ in 0..LOOKS {
+            if ready() {
+                return true;
             }
-            if self.warm.load(Ordering::Relaxed) == 0 {
-                return false;
-            }
-            let now = Instant::now();
-            if now >= *until.get_or_insert(now + PATIENCE) {
-                return false;
-            }
+            std::hint::spin_loop();
         }
-    }
-}
-
-/// While it lives, the pool's threads expect loops that follow each other closely.
-pub struct Warm<'a>(&'a Shared);
-
-impl Drop for Warm<'_> {
-    fn drop(&mut self) {
-        self.0.warm.fetch_sub(1, Ordering::Relaxed);
+        let now = Instant::now();
+        if now >= *until.get_or_insert(now + PATIENCE) {
+            return false;
+        }
     }
 }
 
@@ -133,17 +117,6 @@ impl Pool {
         self.threads.store(threads.max(1), Ordering::Relaxed);
     }
 
-    /// Keeps helpers awake between loops for as long as the result lives.
-    pub fn keep_warm(&self) -> Warm<'_> {
-        self.shared.warm.fetch_add(1, Ordering::Relaxed);
-        Warm(&self.shared)
-    }
-
-    /// Looks for a moment whether something is `ready`, as the pool's threads do while somebody holds a [`Warm`].
-    pub fn look_for(&self, ready: impl Fn() -> bool) -> bool {
-        self.shared.look_for(ready)
-    }
-
     fn helper(shared: &Shared) {
         INSIDE.set(true);
         loop {
@@ -152,7 +125,7 @@ impl Pool {
                 let mut state = lock(&shared.state);
                 if state.seats == 0 {
                     drop(state);
-                    let another = shared.look_for(|| shared.begun.load(Ordering::Acquire) != begun);
+                    let another = look_for(|| shared.begun.load(Ordering::Acquire) != begun);
                     state = lock(&shared.state);
                     if !another && state.seats == 0 {
                         state.asleep += 1;
@@ -224,7 +197,7 @@ impl Threads for Pool {
         state.seats = 0;
         drop(state);
         let left = || job.active.load(Ordering::Acquire) == 0;
-        if !self.shared.look_for(left) {
+        if !look_for(left) {
             state = lock(&self.shared.state);
             state.caller_asleep = true;
             while !left() {

@@ -230,7 +230,6 @@ impl CpuExecutable {
         told: Told<'_>,
     ) -> Result<Vec<BufferRef>> {
         let mut run = Running::start(self, externals)?;
-        let _warm = pool().keep_warm();
         let threads: &dyn Threads = if self.quick { &Alone } else { pool() };
         for index in 0..self.steps.len() {
             let steps = match &self.steps[index] {

@@ -2,6 +2,8 @@
 
 use super::space::Piece;
 use super::transpose;
+#[cfg(target_arch = "x86_64")]
+use crate::isa::{Isa, isa};
 use std::cmp::Ordering;
 use std::mem::MaybeUninit;
 
@@ -128,6 +130,27 @@ unsafe fn short<T: Copy>(dst: *mut T, src: *const T, n: usize) {
 /// # Safety
 /// As [`copy`].
 unsafe fn lines<T: Copy>(dst: *mut T, src: *const T, steps: Steps, rows: usize, cols: usize) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        /// With moves of 32 bytes.
+        #[target_feature(enable = "avx2")]
+        unsafe fn wide<T: Copy>(dst: *mut T, src: *const T, steps: Steps, rows: usize, cols: usize) {
+            // SAFETY: the caller's.
+            unsafe { each_line(dst, src, steps, rows, cols) }
+        }
+        if isa() >= Isa::Avx2 {
+            // SAFETY: the processor has AVX2; the rest is the caller's.
+            return unsafe { wide(dst, src, steps, rows, cols) };
+        }
+    }
+    // SAFETY: the caller's.
+    unsafe { each_line(dst, src, steps, rows, cols) }
+}
+
+/// # Safety
+/// As [`copy`].
+#[inline(always)]
+unsafe fn each_line<T: Copy>(dst: *mut T, src: *const T, steps: Steps, rows: usize, cols: usize) {
     let Steps { dst_row, dst_col, src_row, src_col } = steps;
     for r in 0..rows as isize {
         // SAFETY: row r lies in bounds.

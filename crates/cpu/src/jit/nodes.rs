@@ -82,6 +82,7 @@ pub enum Node {
     Select(Value, Value, Value),
 }
 
+#[cfg(target_arch = "x86_64")]
 impl Node {
     pub fn operands(self) -> impl Iterator<Item = Value> {
         let (count, list) = match self {
@@ -145,6 +146,7 @@ impl Segment {
         })
     }
 
+    #[cfg(target_arch = "x86_64")]
     pub fn is_mask(&self, value: Value) -> bool {
         self.nodes[value as usize].is_mask()
     }

@@ -47,6 +47,9 @@ const POINTERS: [Register; 9] = [RCX, RDX, R8, R9, R10, RBX, R12, R13, R14];
 /// Must be as they were when the function returns.
 const SAVED: [Register; 5] = [RBX, R12, R13, R14, R15];
 
+/// Bytes of the stack that are there together.
+const PAGE: usize = 4096;
+
 /// Instructions as they come, with labels.
 #[derive(Default)]
 struct Listing {
@@ -126,6 +129,10 @@ pub fn assemble(segment: &Segment, wide: bool) -> Option<Code> {
     list.push(Instruction::with2(Op::Mov_r64_rm64, RBP, RSP))?;
     for register in SAVED {
         list.push(Instruction::with1(Op::Push_r64, register))?;
+    }
+    // A stack may grow by one page at a time only.
+    for page in (PAGE..=size).step_by(PAGE) {
+        list.push(Instruction::with2(Op::Or_rm64_imm8, MemoryOperand::with_base_displ(RSP, -(page as i64)), 0))?;
     }
     list.push(Instruction::with2(Op::Sub_rm64_imm32, RSP, size as i32))?;
     list.push(Instruction::with2(Op::And_rm64_imm8, RSP, -64))?;

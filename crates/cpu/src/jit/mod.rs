@@ -50,11 +50,17 @@ impl Function {
 /// Most functions that are remembered; loops keep theirs beyond that.
 const REMEMBERED: usize = 4096;
 
+/// Nodes of the largest segment that is compiled; far fewer than there are numbers for them.
+const LARGEST: usize = 8192;
+
 type Key = (Isa, Vec<Node>, Vec<Store>, Vec<Lanes>);
 
 /// Machine code of the segment; `None` where there can't be any (folds are for AVX-512 only). A segment seen before gets the code made then.
 pub fn compile(segment: &Segment, isa: Isa) -> Option<Arc<Function>> {
     static KNOWN: OnceLock<Mutex<HashMap<Key, Arc<Function>>>> = OnceLock::new();
+    if segment.nodes.len() > LARGEST {
+        return None;
+    }
     let known = KNOWN.get_or_init(Mutex::default);
     let key = (isa, segment.nodes.clone(), segment.stores.clone(), segment.folds.clone());
     if let Some(function) = known.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {

@@ -314,3 +314,15 @@ fn folds_take_every_element_into_its_lane() {
         }
     }
 }
+
+#[test]
+fn segments_too_large_for_their_numbers_are_refused() {
+    let mut segment = Segment::default();
+    let mut x = segment.push(Node::Load(0));
+    for bits in 0..70_000 {
+        let y = segment.push(Node::Bits(bits));
+        x = segment.push(Node::Binary(Binary::Add, x, y));
+    }
+    segment.stores.push(Store { value: x, entry: 1 });
+    assert!(instruction_sets().all(|isa| compile(&segment, isa).is_none()));
+}

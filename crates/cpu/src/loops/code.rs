@@ -109,7 +109,7 @@ pub enum Source {
 }
 
 /// See the module.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Code {
     /// Most elements that a block may have.
     pub block: usize,
@@ -211,6 +211,8 @@ pub struct Frame<'a> {
     pointers: SmallVec<[*mut u8; 32]>,
     /// Table entries that follow the block.
     moving: SmallVec<[(u16, u16); 8]>,
+    /// Table entries of lanes, with their reductions' numbers.
+    lanes: SmallVec<[(usize, usize); 2]>,
     in_place: SmallVec<[u16; 2]>,
     cells: &'a [Cell],
     /// This thread's.
@@ -228,7 +230,7 @@ impl<'a> Frame<'a> {
         memory: *mut u8,
     ) -> Frame<'a> {
         let mut pointers = SmallVec::with_capacity(code.entries.len());
-        let (mut moving, mut in_place) = (SmallVec::new(), SmallVec::new());
+        let (mut moving, mut lanes, mut in_place) = (SmallVec::new(), SmallVec::new(), SmallVec::new());
         for (i, entry) in code.entries.iter().enumerate() {
             pointers.push(match *entry {
                 Entry::Cell(cell) => cells[cell as usize].as_ptr().cast_mut().cast(),
@@ -239,7 +241,10 @@ impl<'a> Frame<'a> {
                     // SAFETY: as above.
                     unsafe { memory.add(register) }
                 }
-                Entry::Lanes(_) => std::ptr::null_mut(),
+                Entry::Lanes(number) => {
+                    lanes.push((i, number));
+                    std::ptr::null_mut()
+                }
                 Entry::Memory(access) | Entry::Output { access, .. } => {
                     moving.push((i as u16, access));
                     std::ptr::null_mut()
@@ -247,7 +252,7 @@ impl<'a> Frame<'a> {
             });
         }
         let ahead = Ahead::of_thread();
-        let frame = Frame { code, space, bases, pointers, moving, in_place, cells, ahead };
+        let frame = Frame { code, space, bases, pointers, moving, lanes, in_place, cells, ahead };
         if !code.hoisted.is_empty() {
             let rows = (code.block / space.cols()).min(space.rows());
             let rect = Rect { row: 0, rows, col: 0, cols: space.cols() };
@@ -267,7 +272,7 @@ impl<'a> Frame<'a> {
 
     /// Where actions find the lanes of a reduction, by number: 16 states, or one for each element of a block.
     pub fn fold_into(&mut self, number: usize, lanes: *mut u8) {
-        if let Some(entry) = self.code.entries.iter().position(|&entry| entry == Entry::Lanes(number)) {
+        if let Some(&(entry, _)) = self.lanes.iter().find(|entry| entry.1 == number) {
             self.pointers[entry] = lanes;
         }
     }

@@ -167,13 +167,13 @@ impl Lowering<'_> {
     fn compile(&self, steps: &[Step], written: &[usize], places: &[Place], table: &mut Table) -> Option<Arc<Function>> {
         let mut growing = Growing::default();
         for &step in steps {
-            self.grow(&mut growing, step, |value| table.entry(places[value]));
+            self.grow(&mut growing, step, |value| table.entry(places[value]))?;
             if let Step::Fold(number) = step {
                 self.grow_fold(&mut growing, number, table.entry(Place::Lanes(number)))?;
             }
         }
         for &value in written {
-            let store = jit::Store { value: Self::grown(&growing, value)?, entry: table.entry(places[value]) };
+            let store = jit::Store { value: growing.node(value)?, entry: table.entry(places[value]) };
             growing.segment.stores.push(store);
         }
         jit::compile(&growing.segment, self.task.way.isa)

@@ -79,7 +79,10 @@ pub(super) struct Lowering<'a> {
 
 pub fn lower(task: &Task<'_>) -> Result<Code> {
     let compiled = if task.way.compiled { lower_with(task, true)? } else { None };
-    compiled.map_or_else(|| Ok(lower_with(task, false)?.unwrap_or_default()), Ok)
+    match compiled {
+        Some(code) => Ok(code),
+        None => lower_with(task, false)?.ok_or_else(|| Error::internal("primitives need no machine code")),
+    }
 }
 
 /// `None` where code was wanted and there is none.

@@ -16,6 +16,13 @@ pub(super) struct Growing {
     values: HashMap<usize, Value>,
 }
 
+impl Growing {
+    /// The node of a value of the segment.
+    pub(super) fn node(&self, value: usize) -> Option<Value> {
+        self.values.get(&value).copied()
+    }
+}
+
 impl Lowering<'_> {
     /// Puts steps that can be compiled together into segments. All others go first, as far as they can.
     pub(super) fn group(&mut self) {
@@ -78,21 +85,22 @@ impl Lowering<'_> {
     }
 
     /// Adds the nodes of a step; `entry` is where values lie that others have computed.
-    pub(super) fn grow(&self, growing: &mut Growing, step: Step, mut entry: impl FnMut(usize) -> u16) {
+    pub(super) fn grow(&self, growing: &mut Growing, step: Step, mut entry: impl FnMut(usize) -> u16) -> Option<()> {
         let nodes: Vec<Value> = self.reads(step).into_iter().map(|v| self.node_of(growing, v, &mut entry)).collect();
-        let Some(value) = self.writes(step) else { return };
+        let Some(value) = self.writes(step) else { return Some(()) };
         let node = match (step, self.instr(value)) {
             (Step::Instr(_), Some(instr)) => {
                 let from = self.dtypes[self.reads(step)[nodes.len() - 1]];
-                instruction(&mut growing.segment, instr.prim, from, instr.dtype, &nodes)
+                instruction(&mut growing.segment, instr.prim, from, instr.dtype, &nodes)?
             }
             _ => nodes[0],
         };
         growing.values.insert(value, node);
+        Some(())
     }
 
     fn node_of(&self, growing: &mut Growing, value: usize, entry: &mut impl FnMut(usize) -> u16) -> Value {
-        if let Some(&node) = growing.values.get(&value) {
+        if let Some(node) = growing.node(value) {
             return node;
         }
         let node = match (self.reach[value], self.instr(value).map(|i| (i.prim, i.dtype))) {
@@ -112,7 +120,7 @@ impl Lowering<'_> {
     /// Takes the values of a reduction into the lanes at `entry`: across kept elements each element has one of its own.
     pub(super) fn grow_fold(&self, growing: &mut Growing, number: usize, entry: u16) -> Option<()> {
         let item = &self.task.reduced[number];
-        let value = Self::grown(growing, self.output(item.output))?;
+        let value = growing.node(self.output(item.output))?;
         let (fold, segment) = (item.fold?, &mut growing.segment);
         if !self.task.across {
             segment.folds.push(Lanes { value, fold, entry });
@@ -124,14 +132,9 @@ impl Lowering<'_> {
             Fold::Max => Prim::Max,
             Fold::Min => Prim::Min,
         };
-        let value = instruction(segment, prim, DType::F32, DType::F32, &[lanes, value]);
+        let value = instruction(segment, prim, DType::F32, DType::F32, &[lanes, value])?;
         segment.stores.push(Store { value, entry });
         Some(())
-    }
-
-    /// The node of a value of the segment.
-    pub(super) fn grown(growing: &Growing, value: usize) -> Option<Value> {
-        growing.values.get(&value).copied()
     }
 }
 
@@ -152,13 +155,13 @@ fn has_nodes(prim: Prim, from: DType, to: DType) -> bool {
     }
 }
 
-/// Adds a primitive whose operands are these nodes; it rounds as its kernel does.
-fn instruction(segment: &mut Segment, prim: Prim, from: DType, to: DType, args: &[Value]) -> Value {
+/// Adds a primitive whose operands are these nodes; it rounds as its kernel does. `None` for what has no nodes.
+fn instruction(segment: &mut Segment, prim: Prim, from: DType, to: DType, args: &[Value]) -> Option<Value> {
     let a = args[0];
     let last = args[args.len() - 1];
     let float = from == DType::F32;
     let mut binary = |op: Binary| segment.push(Node::Binary(op, a, last));
-    match prim {
+    Some(match prim {
         Prim::Add => binary(if float { Binary::Add } else { Binary::AddInt }),
         Prim::Sub => binary(if float { Binary::Sub } else { Binary::SubInt }),
         Prim::Mul => binary(Binary::Mul),
@@ -214,8 +217,8 @@ fn instruction(segment: &mut Segment, prim: Prim, from: DType, to: DType, args: 
             }
             _ => a,
         },
-        _ => unreachable!("only primitives with nodes are compiled"),
-    }
+        _ => return None,
+    })
 }
 
 fn bits(segment: &mut Segment, op: Binary, a: Value, with: u32) -> Value {

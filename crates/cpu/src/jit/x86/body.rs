@@ -9,7 +9,7 @@ use iced_x86::{Code, Instruction, Register};
 const LANES: Value = Value::MAX;
 
 /// What stays where it is in the whole run.
-pub struct Fixed {
+struct Fixed {
     /// The register of each pointer that has one, by entry.
     pointers: Vec<(u16, Register)>,
     /// Where values that are the same in all lanes lie; those in registers too.
@@ -18,14 +18,14 @@ pub struct Fixed {
     /// The register of each fold's lanes.
     lanes: Vec<u8>,
     /// Bytes of the frame.
-    pub frame: usize,
+    frame: usize,
 }
 
 /// The state of one body.
 pub struct Body<'a> {
     segment: &'a Segment,
     vectors: Vectors,
-    pub fixed: Fixed,
+    fixed: Fixed,
     /// Nodes and, behind them, stores and folds that read each value.
     uses: Vec<Vec<usize>>,
     /// The values that registers hold, by kind.
@@ -33,6 +33,7 @@ pub struct Body<'a> {
     register: Vec<Option<u8>>,
     /// Byte offset in the frame of values that had to go.
     spilled: Vec<Option<usize>>,
+    /// Bytes of the frame, as far as it is in use.
     pub frame: usize,
 }
 
@@ -67,7 +68,8 @@ impl<'a> Body<'a> {
             list.push(Instruction::with2(Code::Mov_r64_rm64, register, at(TABLE, 8 * entry as usize)))?;
         }
         for (value, node) in self.segment.nodes.iter().enumerate() {
-            let (home, register) = (self.fixed.homes[value], self.register[value]);
+            let register = self.fixed.registers.iter().find(|&&(v, _)| v as usize == value).map(|&(_, r)| r);
+            let home = self.fixed.homes[value];
             match (*node, home) {
                 (Node::Spread(entry), Some(Source::Frame(frame))) => {
                     let scratch = register.unwrap_or(0);

@@ -113,18 +113,16 @@ pub fn assemble(segment: &Segment, wide: bool) -> Option<Code> {
         .collect();
     let pool = pool.into_boxed_slice();
 
-    let (mut main, mut tail) = (Body::new(segment, vectors, &slots), Body::new(segment, vectors, &slots));
-    let frame = main.fixed.frame;
-    let mut list = Listing::default();
     // The bodies come first, since the frame holds what they spill.
-    let mut bodies = [Vec::new(), Vec::new()];
-    for (body, (to, is_tail)) in [&mut main, &mut tail].into_iter().zip(bodies.iter_mut().zip([false, true])) {
-        let mut own = Listing::default();
-        body.emit(&mut own, is_tail)?;
-        *to = own.instructions;
-    }
-    let size = main.frame.max(tail.frame).max(frame);
+    let body = |tail: bool| {
+        let (mut body, mut own) = (Body::new(segment, vectors, &slots), Listing::default());
+        body.emit(&mut own, tail)?;
+        Some((body, own.instructions))
+    };
+    let ((main, each), (tail, last)) = (body(false)?, body(true)?);
+    let size = main.frame.max(tail.frame);
 
+    let mut list = Listing::default();
     list.push(Instruction::with1(Op::Push_r64, RBP))?;
     list.push(Instruction::with2(Op::Mov_r64_rm64, RBP, RSP))?;
     for register in SAVED {
@@ -145,7 +143,7 @@ pub fn assemble(segment: &Segment, wide: bool) -> Option<Code> {
     list.push(Instruction::with2(Op::Sub_rm64_imm8, COUNT, lanes))?;
     list.jump(Op::Jb_rel32_64, rest)?;
     list.place(again)?;
-    bodies[0].drain(..).try_for_each(|i| list.push(Ok(i)))?;
+    each.into_iter().try_for_each(|i| list.push(Ok(i)))?;
     list.push(Instruction::with2(Op::Add_rm64_imm8, INDEX, lanes))?;
     list.push(Instruction::with2(Op::Cmp_r64_rm64, INDEX, COUNT))?;
     list.jump(Op::Jbe_rel32_64, again)?;
@@ -160,7 +158,7 @@ pub fn assemble(segment: &Segment, wide: bool) -> Option<Code> {
     } else {
         list.place(one_by_one)?;
     }
-    bodies[1].drain(..).try_for_each(|i| list.push(Ok(i)))?;
+    last.into_iter().try_for_each(|i| list.push(Ok(i)))?;
     if !wide {
         list.push(Instruction::with2(Op::Add_rm64_imm8, INDEX, 1))?;
         list.push(Instruction::with2(Op::Cmp_r64_rm64, INDEX, COUNT))?;

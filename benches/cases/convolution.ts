@@ -64,6 +64,12 @@ function role(direction: Direction, transposed = false): Role {
   return (direction === 'fwd') !== transposed ? 'y' : 'x'
 }
 
+/** As a network's layers hand them on: channels-last, but for the few channels of its first input. */
+function images([n, channels, height, width]: number[], requiresGrad = false): Tensor {
+  if (channels! < 12) return randn([n!, channels!, height!, width!], { requiresGrad })
+  return randn([n!, height!, width!, channels!], { requiresGrad }).permute([0, 3, 1, 2])
+}
+
 function convolution(name: string, layer: Layer, direction: Direction): Case {
   const shape = shapes(layer)
   const wanted = role(direction, layer.transposed)
@@ -77,13 +83,11 @@ function convolution(name: string, layer: Layer, direction: Direction): Case {
     peer: { kind: 'convolution', direction, ...layer, groups, transposed: layer.transposed ?? false },
     forms: ['contiguous', 'channels_last'],
     make() {
-      const gradient = wanted !== 'y'
-      const x = randn(shape.x, { requiresGrad: wanted === 'x' })
+      const x = images(shape.x, wanted === 'x')
       const w = randn(shape.w, { requiresGrad: wanted === 'w' })
-      const g = gradient ? randn(shape.y) : null
-      const inputs = [x, w, ...(g ? [g] : [])]
+      const g = wanted === 'y' ? null : images(shape.y)
       const options = { stride, padding, groups }
-      return running(inputs, () => {
+      return running([x, w, ...(g ? [g] : [])], () => {
         const y = F.conv2d(x, w, options)
         if (g === null) return compute(y)
         const [wantedGradient] = grad(y, wanted === 'x' ? x : w, { gradOutputs: g })

@@ -33,7 +33,7 @@ impl<T: Float> TileMemory<T> {
 /// One call of a micro-kernel: `tile[i][j] = Σ_k a[i][k] · b[k][j]`, summed from the first k to the last.
 #[derive(Clone, Copy)]
 pub(super) struct Tile<'a, T> {
-    /// Rows that count; what the kernel computes beyond them is zero or thrown away.
+    /// Rows; there is a kernel for each height.
     pub m: usize,
     /// Vectors in a row, 1 or 2: also the width of the panel `b`.
     pub vectors: usize,
@@ -48,8 +48,17 @@ pub(super) struct Tile<'a, T> {
     pub b_step: usize,
     /// Where `b` is packed on the way, as a panel of two vectors, if it is not yet.
     pub panel: Option<*mut T>,
-    /// Rows of `TILE_VECTORS` vectors.
-    pub tile: *mut T,
+    /// Where the sums go.
+    pub to: Target<'a, T>,
+}
+
+/// Where a tile's sums go from registers.
+#[derive(Clone, Copy)]
+pub(super) enum Target<'a, T> {
+    /// Rows of `TILE_VECTORS` vectors, side by side.
+    Tile(*mut T),
+    /// The result itself, in which each row lies from `rows[i]` on; `add` to what is there.
+    Result { out: *mut T, rows: &'a [isize], add: bool },
 }
 
 /// A stretch of the terms of a sum in the broadcast operand.
@@ -95,7 +104,8 @@ unsafe fn micro<V: Vector, const M: usize, const N: usize, const BY_ROWS: bool, 
 ) {
     let (step, mut b) = (call.step, call.b);
     let mut panel = call.panel.unwrap_or(std::ptr::null_mut());
-    // SAFETY: `a` holds M rows and `b` N vectors for each of the terms, `tile` M rows of `TILE_VECTORS` vectors.
+    // SAFETY: `a` holds M rows and `b` N vectors for each of the terms; a tile has M rows of `TILE_VECTORS` vectors, a
+    // result M rows of N.
     unsafe {
         let mut sums = [[V::zero(); N]; M];
         for terms in call.terms {
@@ -119,9 +129,29 @@ unsafe fn micro<V: Vector, const M: usize, const N: usize, const BY_ROWS: bool, 
                 b = b.add(call.b_step);
             }
         }
-        for (i, row) in sums.iter().enumerate() {
-            for (j, sum) in row.iter().enumerate() {
-                sum.store(call.tile.add((i * TILE_VECTORS + j) * V::LANES));
+        match call.to {
+            Target::Tile(tile) => {
+                for (i, row) in sums.iter().enumerate() {
+                    for (j, sum) in row.iter().enumerate() {
+                        sum.store(tile.add((i * TILE_VECTORS + j) * V::LANES));
+                    }
+                }
+            }
+            Target::Result { out, rows, add: false } => {
+                for (i, row) in sums.iter().enumerate() {
+                    let at = out.offset(*rows.get_unchecked(i));
+                    for (j, sum) in row.iter().enumerate() {
+                        sum.store(at.add(j * V::LANES));
+                    }
+                }
+            }
+            Target::Result { out, rows, add: true } => {
+                for (i, row) in sums.iter().enumerate() {
+                    let at = out.offset(*rows.get_unchecked(i));
+                    for (j, sum) in row.iter().enumerate() {
+                        V::load(at.add(j * V::LANES)).add(*sum).store(at.add(j * V::LANES));
+                    }
+                }
             }
         }
     }

@@ -3,7 +3,7 @@
 use super::axes::{Place, Run};
 use super::grid::{Grid, Scratch, Task};
 use super::image::Line;
-use super::kernel::{Engine, KC, Kernels, ROW_STEP, Terms, Tile, TileMemory};
+use super::kernel::{Engine, KC, Kernels, ROW_STEP, Target, Terms, Tile, TileMemory};
 use super::operand::{Operand, Product, Reading};
 use super::pack::{Block, Source, Tables};
 use super::store::StoreTile;
@@ -225,6 +225,14 @@ impl<'a, T: Kernels> Tiler<'a, T> {
                 let runs_start = if panel == 0 { 0 } else { self.panel_ends[panel - 1] };
                 let (rows, cols) = (&self.row_offsets[at..at + m], &self.col_runs[runs_start..self.panel_ends[panel]]);
                 let col_step = product.out_cols.innermost().stride;
+                let add = block.k_first != step.task.sum.start;
+                // Whole vectors of neighbours go to the result from registers.
+                let to = match cols {
+                    [run] if col_step == 1 && run.length == panels.width(panel) => {
+                        Target::Result { out: step.out.wrapping_offset(run.place.offset), rows, add }
+                    }
+                    _ => Target::Tile(tile),
+                };
                 // SAFETY: the panels were packed with whole tiles; rows and runs lie in the task.
                 unsafe {
                     (engine.tile)(&Tile {
@@ -237,17 +245,12 @@ impl<'a, T: Kernels> Tiler<'a, T> {
                         b,
                         b_step,
                         panel: on_the_way.then_some(packed),
-                        tile,
+                        to,
                     });
-                    (engine.store)(&StoreTile {
-                        tile,
-                        step: engine.nr(),
-                        rows,
-                        cols,
-                        col_step,
-                        out: step.out,
-                        add: block.k_first != step.task.sum.start,
-                    });
+                    if let Target::Tile(tile) = to {
+                        let (step, out) = (engine.nr(), step.out);
+                        (engine.store)(&StoreTile { tile, step, rows, cols, col_step, out, add });
+                    }
                 }
             }
         }

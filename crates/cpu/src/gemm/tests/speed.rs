@@ -54,7 +54,7 @@ fn peak() -> f64 {
                         b: panel.as_ptr(),
                         b_step: engine.nr(),
                         panel: None,
-                        tile: tile.as_mut_ptr(),
+                        to: super::super::kernel::Target::Tile(tile.as_mut_ptr()),
                     });
                 }
             }

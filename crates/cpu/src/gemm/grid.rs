@@ -17,6 +17,31 @@ const BLOCK_ROWS: usize = 112;
 /// Multiply-adds below which another thread costs more than it saves.
 const THREAD_WORK: usize = 1 << 17;
 
+/// Columns whose panels are in hand at a time, of which `sum` terms take at most `elements`.
+fn pass(elements: usize, sum: usize, nr: usize) -> usize {
+    (elements / sum / nr * nr).clamp(4 * nr, 1024)
+}
+
+/// Cycles that a task spends before it multiplies, roughly: to pack an element takes about one, with its misses, and half
+/// of that where it is neither turned nor looked up.
+fn readying<T: Float>(call: &Call<'_, T>, rows: usize, cols: usize, terms: usize) -> f64 {
+    let Call { product, engine, .. } = call;
+    let elements = WIDE_PANEL_BYTES / size_of::<T>();
+    let passes = |sum: usize| cols.div_ceil(pass(elements, sum.min(terms), engine.nr())) as f64;
+    let left = match &product.reading {
+        Reading::InPlace(_) => 0.0,
+        Reading::Packed => (rows * terms) as f64 * if product.left.across { 1.0 } else { 0.5 },
+        Reading::Boxes(image) if image.positions_are_rows => rows as f64 * image.cost() * passes(SUPER),
+        Reading::Boxes(image) => terms as f64 * image.cost() * passes(KC),
+    };
+    let right = match () {
+        () if product.right_in_place => 0.0,
+        () if product.right.is_plain() => 0.5,
+        () => 1.0,
+    };
+    left + right * (cols * terms) as f64
+}
+
 /// The tasks of one product: batch index × chunk × rows × columns.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Grid {
@@ -80,6 +105,7 @@ impl Grid {
         let panels = matches!(product.reading, Reading::Packed) && product.left.across;
         let stretch = product.row_stretch().filter(|_| m > 0);
         let (least, unit) = (stretch.unwrap_or(engine.mr), stretch.unwrap_or(if panels { engine.mr } else { 1 }));
+        let terms = chunk.min(product.k).max(1);
         let mut best = (f64::INFINITY, 1, 1);
         for share in [1, 2, 4] {
             let wanted = if threads == 1 { 1 } else { (threads * share).div_ceil(units) };
@@ -87,8 +113,9 @@ impl Grid {
                 let col_parts = wanted.div_ceil(row_parts).min(n.div_ceil(nr));
                 let (rows, cols) = (part(m, row_parts, unit), part(n, col_parts, nr));
                 let rounds = (units * row_parts * col_parts).div_ceil(threads);
-                // Packing an element costs about as much as ten multiply-adds; many small tasks even out the rest.
-                let task = (rows * cols + 10 * (rows + cols)) as f64 * chunk as f64;
+                let multiply = (rows * cols) as f64 / engine.lanes as f64 * terms as f64;
+                let task = multiply + readying(call, rows, cols, terms);
+                // Many small tasks even out what one thread is late.
                 let cost = rounds as f64 * task * (1.0 + 0.08 / share as f64);
                 if cost < best.0 {
                     best = (cost, row_parts, col_parts);
@@ -147,8 +174,7 @@ impl Grid {
         };
         let left = left.next_multiple_of(16);
         let bytes = if resident { PANEL_BYTES } else { WIDE_PANEL_BYTES };
-        let most = (bytes / size / sum / nr * nr).clamp(4 * nr, 1024);
-        let cols = self.cols.min(product.n).next_multiple_of(nr).min(most);
+        let cols = self.cols.min(product.n).next_multiple_of(nr).min(pass(bytes / size, sum, nr));
         let right = cols * blocks * KC.min(sum);
         Scratch { rows, cols, terms, resident, left, right, stage: (nr + 1) * ROW_STEP, size }
     }

@@ -1,7 +1,7 @@
 //! Micro-kernels: a tile of the result in registers, over one block of the sum.
 
 use super::lanes::{LaneTile, lane_tile};
-use super::pack::{PackAcross, pack_across, transpose_panel};
+use super::pack::{PackAcross, PackMatrix, pack_across, pack_matrix, transpose_panel};
 use super::stencil::{StencilTile, stencil_tile};
 use super::store::{StoreTile, store_tile};
 use super::vector::{Float, Vector, prefetch};
@@ -79,6 +79,8 @@ pub(super) struct Engine<T: 'static> {
     pub stencil: unsafe fn(&StencilTile<'_, T>, usize),
     /// Packs a panel from elements that are neighbours along the panel's width.
     pub pack_across: unsafe fn(&PackAcross<'_, T>),
+    /// Packs panels from a matrix whose rows are terms.
+    pub pack_matrix: unsafe fn(&PackMatrix<T>),
     /// Packs a panel from one pointer for each row of its width.
     pub transpose: unsafe fn(rows: &[*const T], k: usize, panel: *mut T),
     pub store: unsafe fn(&StoreTile<'_, T>),
@@ -237,6 +239,11 @@ macro_rules! engine {
                 unsafe { pack_across::<V>(call) }
             }
             $(#[target_feature(enable = $feature)])?
+            unsafe fn matrix(call: &PackMatrix<$t>) {
+                // SAFETY: the same contract.
+                unsafe { pack_matrix::<V>(call) }
+            }
+            $(#[target_feature(enable = $feature)])?
             unsafe fn transpose(rows: &[*const $t], k: usize, panel: *mut $t) {
                 // SAFETY: the same contract.
                 unsafe { transpose_panel::<V>(rows, k, panel) }
@@ -258,6 +265,7 @@ macro_rules! engine {
                 lane_tile: lane,
                 stencil,
                 pack_across: across,
+                pack_matrix: matrix,
                 transpose,
                 store,
                 accumulate: accumulate_all,

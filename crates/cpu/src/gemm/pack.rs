@@ -1,5 +1,9 @@
 //! Packing: blocks of a strided, padded operand copied into the panels that the micro-kernels read.
 
+mod matrix;
+
+pub(super) use matrix::{PackMatrix, pack_matrix, transpose_panel};
+
 use super::axes::{Coords, Place, Run};
 use super::image::Image;
 use super::kernel::{Engine, ROW_STEP};
@@ -172,38 +176,6 @@ unsafe fn copy_strided<T: Float>(
     }
 }
 
-/// Writes `panel[k * rows.len() + i] = rows[i][k]`.
-///
-/// # Safety
-/// Each row has `k` readable elements, their number is a multiple of `V::BLOCK`, `panel` holds all of them; the
-/// instruction set of `V`.
-#[inline(always)]
-pub(super) unsafe fn transpose_panel<V: Vector>(rows: &[*const V::Elem], k: usize, panel: *mut V::Elem) {
-    /// Steps of k at a time: so that the part of the panel that is written stays in the L1 cache.
-    const PART: usize = 64;
-    let width = rows.len();
-    let whole = k / V::BLOCK * V::BLOCK;
-    // SAFETY: all indices are below `k` and `width`.
-    unsafe {
-        for part in (0..whole).step_by(PART) {
-            for first in (0..width).step_by(V::BLOCK) {
-                for at in (part..(part + PART).min(whole)).step_by(V::BLOCK) {
-                    let block: [*const V::Elem; 8] = std::array::from_fn(|i| rows[first + i.min(V::BLOCK - 1)].add(at));
-                    if (at * size_of::<V::Elem>()).is_multiple_of(LINE) {
-                        block.iter().for_each(|row| prefetch(row.wrapping_add(PART)));
-                    }
-                    V::transpose_block(&block, panel.add(at * width + first), width);
-                }
-            }
-        }
-        for at in whole..k {
-            for (i, row) in rows.iter().enumerate() {
-                *panel.add(at * width + i) = *row.add(at);
-            }
-        }
-    }
-}
-
 /// Tables of the block in hand, kept from block to block.
 #[derive(Default)]
 pub(super) struct Tables {
@@ -252,6 +224,15 @@ impl<T: Float> Source<'_, T> {
         (width, last_width): (usize, usize),
         (panels, panel_step): (*mut T, usize),
     ) {
+        if self.operand.is_plain() && width == last_width {
+            let step = self.operand.sum.innermost().stride;
+            let first = block.first as isize + block.k_first as isize * step;
+            let matrix = self.start().wrapping_offset(first);
+            let (terms, columns) = (block.k, block.count);
+            // SAFETY: the operand has these rows and columns, the panels have room by contract.
+            unsafe { (engine.pack_matrix)(&PackMatrix { matrix, step, terms, columns, width, panels, panel_step }) };
+            return;
+        }
         let Tables { sum, runs, .. } = tables;
         sum.clear();
         self.operand.sum.places(block.k_first, block.k, sum);

@@ -1,7 +1,7 @@
 //! How a product is cut into tasks, and how much memory a worker needs.
 
 use super::kernel::{KC, ROW_STEP};
-use super::operand::{Product, Reading};
+use super::operand::{Product, Reading, Vectors};
 use super::team::{Call, Sums};
 use super::vector::Float;
 use std::ops::Range;
@@ -27,17 +27,22 @@ fn pass(elements: usize, sum: usize, nr: usize) -> usize {
 fn readying<T: Float>(call: &Call<'_, T>, rows: usize, cols: usize, terms: usize) -> f64 {
     let Call { product, engine, .. } = call;
     let elements = WIDE_PANEL_BYTES / size_of::<T>();
-    let passes = |sum: usize| cols.div_ceil(pass(elements, sum.min(terms), engine.nr())) as f64;
+    let passes = |sum: usize| match product.vectors {
+        Vectors::Packed => cols.div_ceil(pass(elements, sum.min(terms), engine.nr())) as f64,
+        Vectors::InPlace | Vectors::Panels => 1.0,
+    };
     let left = match &product.reading {
         Reading::InPlace(_) => 0.0,
         Reading::Packed => (rows * terms) as f64 * if product.left.across { 1.0 } else { 0.5 },
         Reading::Boxes(image) if image.positions_are_rows => rows as f64 * image.cost() * passes(SUPER),
         Reading::Boxes(image) => terms as f64 * image.cost() * passes(KC),
     };
-    let right = match () {
-        () if product.right_in_place => 0.0,
-        () if product.right.is_plain() => 0.5,
-        () => 1.0,
+    let right = match product.vectors {
+        Vectors::InPlace => 0.0,
+        // For every box the panels come from far.
+        Vectors::Panels => 0.2 * product.image().map_or(0.0, |image| rows.div_ceil(image.block) as f64),
+        Vectors::Packed if product.right.is_plain() => 0.5,
+        Vectors::Packed => 1.0,
     };
     left + right * (cols * terms) as f64
 }
@@ -153,7 +158,11 @@ impl Grid {
         let (mr, nr, size) = (engine.mr, engine.nr(), size_of::<T>());
         // Boxes of rows serve all their terms; what is copied block by block, and boxes of terms, only one block.
         let by_rows = product.image().is_some_and(|image| image.positions_are_rows);
-        let terms = if by_rows { SUPER } else { KC };
+        let terms = match product.vectors {
+            Vectors::Panels if by_rows => product.k.max(1),
+            _ if by_rows => SUPER,
+            _ => KC,
+        };
         let sum = self.chunk.min(product.k).clamp(1, terms);
         let blocks = sum.div_ceil(KC);
         let all_rows = self.rows.min(product.m).next_multiple_of(mr);
@@ -174,8 +183,10 @@ impl Grid {
         };
         let left = left.next_multiple_of(16);
         let bytes = if resident { PANEL_BYTES } else { WIDE_PANEL_BYTES };
-        let cols = self.cols.min(product.n).next_multiple_of(nr).min(pass(bytes / size, sum, nr));
-        let right = cols * blocks * KC.min(sum);
+        let packed = product.vectors == Vectors::Packed;
+        let most = pass(bytes / size, if packed { sum } else { KC.min(sum) }, nr);
+        let cols = self.cols.min(product.n).next_multiple_of(nr).min(most);
+        let right = if packed { cols * blocks * KC.min(sum) } else { 0 };
         Scratch { rows, cols, terms, resident, left, right, stage: (nr + 1) * ROW_STEP, size }
     }
 }

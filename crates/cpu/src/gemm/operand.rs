@@ -33,6 +33,17 @@ pub(super) enum Reading {
     Boxes(Image),
 }
 
+/// How micro-kernels get at the other operand, of which they read vectors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Vectors {
+    /// Packed by blocks into panels.
+    Packed,
+    /// Where they lie.
+    InPlace,
+    /// From panels of the whole operand, which is staged as such.
+    Panels,
+}
+
 /// What computes a product.
 #[derive(Clone, Debug)]
 pub(super) enum Way {
@@ -59,8 +70,7 @@ pub(super) struct Product {
     pub right: Operand,
     /// How the broadcast operand is read.
     pub reading: Reading,
-    /// The other operand is read where it lies.
-    pub right_in_place: bool,
+    pub vectors: Vectors,
     pub way: Way,
     /// How each of the contraction's operands is copied before it is read, and the result after it is computed.
     pub staged: [Option<Staging>; 2],
@@ -109,6 +119,9 @@ impl Product {
                 ways.extend(Product::new(problem, swapped, orders)?.with_boxes(problem, orders.0, tile));
             }
         }
+        let tiles = ways.iter().filter(|way| matches!(way.way, Way::Tiles) && way.vectors == Vectors::Packed);
+        let panels: Vec<Product> = tiles.filter_map(|way| way.with_panels(problem, tile)).collect();
+        ways.extend(panels);
         let staged: Vec<Product> = ways.iter().filter_map(Product::with_staged_result).collect();
         ways.extend(staged);
         Ok(ways)
@@ -144,9 +157,9 @@ impl Product {
             left: Operand::new(problem, left, &batch, &rows)?,
             right: Operand::new(problem, right, &batch, &cols)?,
             reading: Reading::Packed,
-            right_in_place: false,
+            vectors: Vectors::Packed,
             way: Way::Tiles,
-            staged: problem.staged.clone(),
+            staged: problem.staged.each_ref().map(|staged| staged.as_ref().map(|(staging, _)| staging.clone())),
             staged_out: None,
             out: problem.out,
             out_batch: out(&batch),
@@ -191,7 +204,17 @@ impl Product {
     fn with_right_in_place(&self, tile: TileSize) -> Option<Product> {
         let plain = self.right.is_plain() && self.n.is_multiple_of(tile.lanes);
         let few = self.m <= FEW_TILES * tile.rows;
-        (plain && few).then(|| Product { right_in_place: true, ..self.clone() })
+        (plain && few).then(|| Product { vectors: Vectors::InPlace, ..self.clone() })
+    }
+
+    /// The same with all panels of the vectors made at once, where they would be copied anyway.
+    fn with_panels(&self, problem: &Problem, tile: TileSize) -> Option<Product> {
+        let (index, role) = if self.swapped { (0, Role::Row) } else { (1, Role::Col) };
+        let (_, access) = problem.staged[index].as_ref()?;
+        let staging = Staging::of_panels(problem, access, role, 2 * tile.lanes)?;
+        let mut panels = Product { vectors: Vectors::Panels, ..self.clone() };
+        panels.staged[index] = Some(staging);
+        Some(panels)
     }
 
     /// The same with the result computed row-major and copied to its place, where its neighbours lie apart.
@@ -265,7 +288,8 @@ impl Product {
         };
         let right = match () {
             // Every tile fetches the lines anew.
-            () if self.right_in_place => 0.1 * n * k * self.m.div_ceil(tile.rows) as f64,
+            () if self.vectors == Vectors::Panels => 0.0,
+            () if self.vectors == Vectors::InPlace => 0.1 * n * k * self.m.div_ceil(tile.rows) as f64,
             () if self.right.across => n * k * self.right.across_cost(2 * tile.lanes),
             () => n * k * (0.4 + self.right.along_cost()),
         };

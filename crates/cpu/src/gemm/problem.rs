@@ -66,8 +66,8 @@ pub(super) struct Problem {
     pub b: Access,
     /// The part is all of it.
     pub whole: bool,
-    /// How each operand is copied before it is read, if it is.
-    pub staged: [Option<Staging>; 2],
+    /// How each operand is copied before it is read, if it is, and the access before.
+    pub staged: [Option<(Staging, Access)>; 2],
     /// No term of the sum lies in both operands: the part is zero.
     pub empty: bool,
 }
@@ -81,10 +81,10 @@ impl Problem {
     /// Copies operands first whose neighbours lie apart.
     fn with_staging(mut self) -> Problem {
         if let Some((staging, access)) = Staging::of_operand(&self, &self.a, Role::Row) {
-            (self.staged[0], self.a) = (Some(staging), access);
+            self.staged[0] = Some((staging, std::mem::replace(&mut self.a, access)));
         }
         if let Some((staging, access)) = Staging::of_operand(&self, &self.b, Role::Col) {
-            (self.staged[1], self.b) = (Some(staging), access);
+            self.staged[1] = Some((staging, std::mem::replace(&mut self.b, access)));
         }
         self
     }

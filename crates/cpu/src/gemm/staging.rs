@@ -6,6 +6,7 @@ use crate::loops::copy_strided;
 use fovea_core::contraction::Role;
 use fovea_core::device::Threads;
 use std::cmp::Reverse;
+use std::mem::MaybeUninit;
 
 /// A loop that both ends of a copy go through.
 #[derive(Clone, Copy, Debug)]
@@ -93,6 +94,31 @@ impl Staging {
         Some((staging, access))
     }
 
+    /// An operand of one matrix whose columns are a loop of role `outer`, copied into panels of `width` of them: all terms
+    /// of the first panel, term by term, then those of the next. `None` where panels would not be whole.
+    pub fn of_panels(problem: &Problem, access: &Access, outer: Role, width: usize) -> Option<Staging> {
+        if problem.empty || access.dims.iter().any(|dim| dim.is_checked(&problem.loops)) {
+            return None;
+        }
+        let moving = |&i: &usize| problem.loops[i].size > 1;
+        let of = |role: Role| (0..problem.loops.len()).filter(move |&i| problem.loops[i].role == role).filter(moving);
+        let columns = of(outer).next().filter(|_| of(outer).count() == 1 && of(Role::Batch).next().is_none())?;
+        let (count, column) = (problem.loops[columns].size, access.stride(columns));
+        if !count.is_multiple_of(width) || column == 0 || of(Role::Sum).any(|i| access.stride(i) == 0) {
+            return None;
+        }
+        let mut term = width as isize;
+        let mut steps = Vec::new();
+        for i in of(Role::Sum).collect::<Vec<_>>().into_iter().rev() {
+            steps.push(Step { size: problem.loops[i].size, from: access.stride(i), to: term });
+            term *= problem.loops[i].size as isize;
+        }
+        steps.push(Step { size: count / width, from: column * width as isize, to: term });
+        steps.push(Step { size: width, from: column, to: 1 });
+        let start = access.start + access.dims.iter().map(|dim| dim.offset * dim.stride).sum::<isize>();
+        Some(Staging::new(start, 0, steps.into_iter())).filter(|staging| staging.elements >= FEW)
+    }
+
     /// A result that is computed row-major over `sizes`, and lies at `start` with the given strides.
     pub fn of_result(start: isize, sizes_and_strides: &[(usize, isize)]) -> Option<Staging> {
         let elements: usize = sizes_and_strides.iter().map(|axis| axis.0).product();
@@ -110,15 +136,17 @@ impl Staging {
     /// Both ends hold the elements that the loops reach; they are apart, and nobody else uses the target.
     pub unsafe fn copy<T: Copy>(&self, source: *const T, target: *mut T, threads: &dyn Threads) {
         let (source, target) = (source.wrapping_offset(self.from), target.wrapping_offset(self.to));
+        let turns = Turns::of(&self.steps);
         let one = Step { size: 1, from: 0, to: 0 };
-        let (outer, rows, cols) = match self.steps[..] {
-            [] => (&[][..], one, one),
-            [cols] => (&[][..], one, cols),
-            [ref outer @ .., rows, cols] => (outer, rows, cols),
+        // The loops around, the one that threads share, and the one or two inside.
+        let (outer, cut, cols) = match (turns, &self.steps[..]) {
+            (Some(Turns { up, .. }), steps) => (&steps[..steps.len() - 3], up, one),
+            (None, []) => (&[][..], one, one),
+            (None, &[cols]) => (&[][..], one, cols),
+            (None, [outer @ .., rows, cols]) => (outer, *rows, *cols),
         };
         let planes: usize = outer.iter().map(|step| step.size).product();
-        // Rows are cut where there are too few planes to share.
-        let parts = if planes >= 2 * threads.count() { 1 } else { rows.size.min(4 * threads.count()) };
+        let parts = if planes >= 2 * threads.count() { 1 } else { cut.size.min(4 * threads.count()) };
         let piece = |index: usize| {
             let (mut rest, part) = (index / parts, index % parts);
             let (mut from, mut to) = (0, 0);
@@ -127,19 +155,23 @@ impl Staging {
                 rest /= step.size;
                 (from, to) = (from + i * step.from, to + i * step.to);
             }
-            let (first, end) = (rows.size * part / parts, rows.size * (part + 1) / parts);
-            (from + first as isize * rows.from, to + first as isize * rows.to, end - first)
+            let (first, end) = (cut.size * part / parts, cut.size * (part + 1) / parts);
+            (from + first as isize * cut.from, to + first as isize * cut.to, end - first)
         };
-        let ends = Ends(source.cast::<u8>(), target.cast::<u8>());
-        let size = size_of::<T>();
+        let ends = Ends(source, target);
         let work = |index: usize| {
             let Ends(source, target) = &ends;
             let (from, to, count) = piece(index);
-            let bytes = size as isize;
+            let (source, target) = (source.wrapping_offset(from), target.wrapping_offset(to));
             // SAFETY: by this function's contract; pieces are disjoint.
             unsafe {
-                let (dst, src) = (target.wrapping_offset(to * bytes), source.wrapping_offset(from * bytes));
-                copy_strided(size, dst, (rows.to, cols.to), src, (rows.from, cols.from), (count, cols.size));
+                match turns {
+                    Some(turns) => turns.copy(source, target, count),
+                    None => {
+                        let (steps, sizes) = ((cut.to, cols.to), (count, cols.size));
+                        copy_strided(size_of::<T>(), target.cast(), steps, source.cast(), (cut.from, cols.from), sizes);
+                    }
+                }
             }
         };
         let pieces = planes * parts;
@@ -152,8 +184,57 @@ impl Staging {
     }
 }
 
+/// The three innermost loops where two are one run of the source, whose elements lie apart in the target,
+/// and the other is a run of the target: a block is turned in the first-level cache, and its rows go to their places.
+#[derive(Clone, Copy)]
+struct Turns {
+    up: Step,
+    lanes: Step,
+    last: Step,
+}
+
+impl Turns {
+    /// Elements of the block, and lanes that it is for.
+    const BLOCK: usize = 4096;
+    const LANES: usize = 32;
+
+    fn of(steps: &[Step]) -> Option<Turns> {
+        let &[.., up, lanes, last] = steps else { return None };
+        let fits = last.size * Turns::LANES <= Turns::BLOCK;
+        (last.from == 1 && up.from == last.size as isize && lanes.to == 1 && fits).then_some(Turns { up, lanes, last })
+    }
+
+    /// Copies `count` indices of the upper loop.
+    ///
+    /// # Safety
+    /// As for [`Staging::copy`].
+    unsafe fn copy<T: Copy>(&self, source: *const T, target: *mut T, count: usize) {
+        let Turns { up, lanes, last } = *self;
+        let mut block = [MaybeUninit::<T>::uninit(); Turns::BLOCK];
+        let block = block.as_mut_ptr().cast::<T>();
+        let ups = Turns::BLOCK / (last.size * Turns::LANES);
+        for lane in (0..lanes.size).step_by(Turns::LANES) {
+            let width = Turns::LANES.min(lanes.size - lane);
+            for first in (0..count).step_by(ups) {
+                let run = ups.min(count - first) * last.size;
+                let source = source.wrapping_offset(lane as isize * lanes.from + first as isize * up.from);
+                // SAFETY: by contract; the block has room for `run` rows of `width`.
+                unsafe {
+                    let steps = ((width as isize, 1), (1, lanes.from));
+                    copy_strided(size_of::<T>(), block.cast(), steps.0, source.cast(), steps.1, (run, width));
+                    for element in 0..run {
+                        let (i, j) = ((first + element / last.size) as isize, (element % last.size) as isize);
+                        let target = target.wrapping_offset(lane as isize + i * up.to + j * last.to);
+                        std::ptr::copy_nonoverlapping(block.add(element * width).cast_const(), target, width);
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// Both ends of a copy, as threads share them.
-struct Ends(*const u8, *mut u8);
+struct Ends<T>(*const T, *mut T);
 
 // SAFETY: threads read one end and write different elements of the other.
-unsafe impl Sync for Ends {}
+unsafe impl<T> Sync for Ends<T> {}

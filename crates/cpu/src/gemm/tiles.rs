@@ -4,7 +4,7 @@ use super::axes::{Place, Run};
 use super::grid::{Grid, Scratch, Task};
 use super::image::Line;
 use super::kernel::{Engine, KC, Kernels, ROW_STEP, Target, Terms, Tile, TileMemory};
-use super::operand::{Operand, Product, Reading};
+use super::operand::{Operand, Product, Reading, Vectors};
 use super::pack::{Block, Source, Tables};
 use super::store::StoreTile;
 use super::team::{Call, Team, Worker};
@@ -136,7 +136,7 @@ impl<'a, T: Kernels> Tiler<'a, T> {
         // Whole panels of vectors that are neighbours are packed by the first tiles.
         let first = panels.on_the_way;
         let done = first * engine.nr();
-        if product.right_in_place || done >= step.cols.len() {
+        if product.vectors != Vectors::Packed || done >= step.cols.len() {
             return;
         }
         for (i, (k_first, k)) in step.blocks().enumerate() {
@@ -215,12 +215,17 @@ impl<'a, T: Kernels> Tiler<'a, T> {
             for panel in 0..panels.count {
                 let packed = self.right.wrapping_add(panels.at(i, panel));
                 let on_the_way = at == 0 && panel < panels.on_the_way;
-                let (b, b_step) = if product.right_in_place || on_the_way {
-                    let term = product.right.sum.innermost().stride as usize;
-                    let column = step.cols.start + panel * engine.nr();
-                    (right.start().wrapping_add(column + block.k_first * term), term)
-                } else {
-                    (packed.cast_const(), panels.width(panel))
+                let column = step.cols.start + panel * engine.nr();
+                let (b, b_step) = match product.vectors {
+                    Vectors::Panels => {
+                        let at = column * product.k + block.k_first * engine.nr();
+                        (self.call.right.wrapping_add(at), engine.nr())
+                    }
+                    Vectors::Packed if !on_the_way => (packed.cast_const(), panels.width(panel)),
+                    _ => {
+                        let term = product.right.sum.innermost().stride as usize;
+                        (right.start().wrapping_add(column + block.k_first * term), term)
+                    }
                 };
                 let runs_start = if panel == 0 { 0 } else { self.panel_ends[panel - 1] };
                 let (rows, cols) = (&self.row_offsets[at..at + m], &self.col_runs[runs_start..self.panel_ends[panel]]);
@@ -343,7 +348,8 @@ impl Panels {
         let count = step.cols.len().div_ceil(nr);
         let last = step.cols.len() - (count - 1) * nr;
         let widths = (nr, if last <= engine.lanes { engine.lanes } else { nr });
-        let on_the_way = if product.right.is_plain() && !product.right_in_place { step.cols.len() / nr } else { 0 };
+        let packed = product.vectors == Vectors::Packed;
+        let on_the_way = if packed && product.right.is_plain() { step.cols.len() / nr } else { 0 };
         Panels { count, on_the_way, widths, step: nr * KC.min(step.part.len()) }
     }
 

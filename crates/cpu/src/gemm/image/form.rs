@@ -9,7 +9,7 @@ use fovea_core::contraction::Role;
 /// Boxes larger than this don't pay: they would not stay in a cache.
 const MOST_BYTES: usize = 2 << 20;
 /// What a box should take, so that it stays in the second-level cache beside the other operand.
-const BOX_BYTES: usize = 256 << 10;
+const BOX_BYTES: usize = 384 << 10;
 
 /// How a dimension of the operand moves: with the index of one loop over positions, of one over taps, or both. Loops
 /// of a single index move nothing.

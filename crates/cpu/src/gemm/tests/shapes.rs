@@ -1,5 +1,6 @@
 //! Contractions under test.
 
+use super::super::operand::Vectors;
 use super::super::problem;
 use super::super::staging::Staging;
 use super::*;
@@ -303,6 +304,25 @@ fn operands_and_results_whose_neighbours_lie_apart_are_copied_first() {
     }
     assert!(ways_for_images(&conv.backward_weights()).iter().any(|way| elements(&way.staged_out) == 20 * 24 * 9));
     assert!(row_major(&matmul(2, 90, 110, 40, false)).iter().all(|way| way.staged.iter().all(Option::is_none)));
+}
+
+#[test]
+fn weights_of_whole_panels_are_copied_into_them() {
+    let mut random = Random(15);
+    let panels = |case: &Case, whole: usize| {
+        let [a, b] = [&case.a, &case.b].map(|shape| Layout::contiguous(Shape::new(shape)));
+        let ways = ways(case, &a, &b).into_iter().filter(|way| way.vectors == Vectors::Panels);
+        ways.inspect(|way| assert_eq!(way.staged[1].as_ref().map(|staging| staging.elements), Some(whole))).count()
+    };
+    let conv = Conv { groups: 1, input: 32, output: 64, ..convolutions()[0] };
+    for case in [conv.forward(), conv.backward_data()] {
+        assert!(panels(&case, 32 * 64 * 9) > 0);
+        case.check::<f32>(&mut random);
+        case.check::<f64>(&mut random);
+    }
+    // Part of a panel would be left over, and each group has weights of its own.
+    assert_eq!(panels(&Conv { output: 40, ..conv }.forward(), 0), 0);
+    assert_eq!(panels(&Conv { groups: 2, ..conv }.forward(), 0), 0);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Rates against the multiply-add peak. Run with
 //! `cargo test --release -p fovea-cpu --lib -- --ignored --nocapture gemm_speed`.
 
-use super::super::operand::{Reading, Way};
+use super::super::operand::{Reading, Vectors, Way};
 use super::shapes::{Conv, matmul};
 use super::table::{CONVOLUTIONS, DEPTHWISE, FEW_CHANNELS, FIRST_LAYER, LINEAR, PRODUCTS, SQUARES, STRIDED, Window};
 use super::*;
@@ -114,7 +114,11 @@ fn measure_compiled(name: &str, compiled: &CompiledContraction, (a, b): (&[f32],
                 p.k,
                 way(p.left.across),
                 way(p.right.across),
-                if p.right_in_place { " in place" } else { "" }
+                match p.vectors {
+                    Vectors::Packed => "",
+                    Vectors::InPlace => " in place",
+                    Vectors::Panels => " panels",
+                }
             )
         })
         .collect();

@@ -74,8 +74,8 @@ fn touched(nest: &LoopNest, axis: usize) -> Vec<(SlotId, isize, bool)> {
 }
 
 impl CompiledBand {
-    /// Lowers the loops of `band`.
-    pub fn compile(plan: &Plan, band: &Band) -> Result<CompiledBand> {
+    /// Lowers the loops of `band`; `streamed` as for [`CompiledLoop::compile`].
+    pub fn compile(plan: &Plan, band: &Band, streamed: &[SlotId]) -> Result<CompiledBand> {
         let mut nests: Vec<(LoopNest, usize)> = Vec::with_capacity(band.axes.len());
         for (step, axes) in band.steps().zip(&band.axes) {
             let Some(Step::Loop(nest)) = plan.steps.get(step) else { return Err(invalid("a step that is no loop")) };
@@ -114,9 +114,25 @@ impl CompiledBand {
         // Asked for from the last one on: what is read before what is only written.
         let is_read = |slot: SlotId| all.iter().any(|t| t.0 == slot && !t.2);
         slots.sort_by_key(|&slot| is_read(slot));
+        let ahead = row_bytes * rows <= MOST_AHEAD;
+        slots.retain(|&slot| !here(slot) && ahead && !streamed.contains(&slot));
+        // The loop with the most to compute leaves memory the most time.
+        let asker = |slot: SlotId| {
+            let touches = |nest: &LoopNest, axis: usize| touched(nest, axis).iter().any(|t| t.0 == slot && t.1 > 1);
+            let candidates = nests.iter().enumerate().filter(|(_, (nest, axis))| touches(nest, *axis));
+            candidates.max_by_key(|(i, (nest, _))| (nest.program.instrs.len(), std::cmp::Reverse(*i))).map(|(i, _)| i)
+        };
+        let mut loops: Vec<Rows> = Vec::with_capacity(nests.len());
+        for (i, (nest, axis)) in nests.iter().enumerate() {
+            let asked: Vec<SlotId> = slots.iter().copied().filter(|&slot| asker(slot) == Some(i)).collect();
+            let of = |rows: usize| CompiledLoop::compile_rows(nest, *axis, rows, &asked, &plan.slots, streamed);
+            let rest = band.extent % rows;
+            let rest = if rest == 0 { None } else { Some(of(rest)?) };
+            loops.push(Rows { whole: of(rows)?, rest });
+        }
         let regions = slots
             .iter()
-            .filter(|&&slot| !here(slot) && row_bytes * rows <= MOST_AHEAD)
+            .filter(|&&slot| !loops.iter().any(|l| l.whole.asks(slot)))
             .filter_map(|&slot| {
                 let mut strides = all.iter().filter(|t| t.0 == slot).map(|t| t.1);
                 let stride = strides.next().filter(|&s| s > 1 && strides.all(|t| t == s))? as usize;
@@ -125,13 +141,6 @@ impl CompiledBand {
                 Some(Strip { slot, row: stride * size(slot), step: step * size(slot), runs })
             })
             .collect();
-        let mut loops: Vec<Rows> = Vec::with_capacity(nests.len());
-        for (nest, axis) in &nests {
-            let of = |rows: usize| CompiledLoop::compile_rows(nest, *axis, rows, &plan.slots);
-            let rest = band.extent % rows;
-            let rest = if rest == 0 { None } else { Some(of(rest)?) };
-            loops.push(Rows { whole: of(rows)?, rest });
-        }
         let work = nests.iter().map(|(nest, _)| nest.shape.size() / band.extent * rows).sum();
         let blocks = loops.iter().map(|l| l.whole.blocks()).sum();
         Ok(CompiledBand { loops, locals, regions, blocks, extent: band.extent, rows, work })

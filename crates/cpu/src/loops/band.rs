@@ -15,7 +15,7 @@ const PART_BYTES: usize = 256 << 10;
 /// Parts that a band is cut into at least, so that threads are done at about the same time.
 const PARTS: usize = 16;
 /// Most bytes of a part for which the next part is asked for meanwhile: both have to stay in the cache.
-const MOST_AHEAD: usize = 384 << 10;
+const MOST_AHEAD: usize = 448 << 10;
 /// Rows that reductions take at the same time; parts of this many rows or more are multiples of it.
 const ABREAST: usize = 4;
 
@@ -92,7 +92,7 @@ impl CompiledBand {
         slots.dedup();
         let row_bytes: usize = slots
             .iter()
-            .filter(|&&slot| all.iter().any(|t| t.0 == slot && t.1 != 0))
+            .filter(|&&slot| all.iter().any(|t| t.0 == slot && t.1 != 0) && !streamed.contains(&slot))
             .map(|&slot| plan.slots[slot].elements * size(slot) / band.extent)
             .sum();
         let rows = rows_of_part(band.extent, row_bytes);
@@ -116,16 +116,19 @@ impl CompiledBand {
         slots.sort_by_key(|&slot| is_read(slot));
         let ahead = row_bytes * rows <= MOST_AHEAD;
         slots.retain(|&slot| !here(slot) && ahead && !streamed.contains(&slot));
-        // The loop with the most to compute leaves memory the most time.
-        let asker = |slot: SlotId| {
+        // Loops with much to compute leave memory the most time, the more the less they ask for already.
+        let mut asked: Vec<Vec<SlotId>> = vec![Vec::new(); nests.len()];
+        for &slot in &slots {
             let touches = |nest: &LoopNest, axis: usize| touched(nest, axis).iter().any(|t| t.0 == slot && t.1 > 1);
-            let candidates = nests.iter().enumerate().filter(|(_, (nest, axis))| touches(nest, *axis));
-            candidates.max_by_key(|(i, (nest, _))| (nest.program.instrs.len(), std::cmp::Reverse(*i))).map(|(i, _)| i)
-        };
+            let candidates = (0..nests.len()).filter(|&i| touches(&nests[i].0, nests[i].1));
+            let best = candidates.max_by_key(|&i| nests[i].0.program.instrs.len() * 16 / (1 + asked[i].len()));
+            if let Some(best) = best {
+                asked[best].push(slot);
+            }
+        }
         let mut loops: Vec<Rows> = Vec::with_capacity(nests.len());
-        for (i, (nest, axis)) in nests.iter().enumerate() {
-            let asked: Vec<SlotId> = slots.iter().copied().filter(|&slot| asker(slot) == Some(i)).collect();
-            let of = |rows: usize| CompiledLoop::compile_rows(nest, *axis, rows, &asked, &plan.slots, streamed);
+        for ((nest, axis), asked) in nests.iter().zip(&asked) {
+            let of = |rows: usize| CompiledLoop::compile_rows(nest, *axis, rows, asked, &plan.slots, streamed);
             let rest = band.extent % rows;
             let rest = if rest == 0 { None } else { Some(of(rest)?) };
             loops.push(Rows { whole: of(rows)?, rest });

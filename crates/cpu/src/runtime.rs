@@ -1,7 +1,7 @@
 //! Runs plans on the CPU: memory for slots, steps in order, failures as typed errors.
 
 use crate::gemm::CompiledContraction;
-use crate::loops::{CompiledBand, CompiledLoop};
+use crate::loops::{CompiledBand, CompiledLoop, streamed};
 use crate::memory::{self, Buffer, MemoryStats};
 use crate::pool::pool;
 use check::{check_views, fits, may_take_over, writes};
@@ -127,6 +127,7 @@ impl CpuExecutable {
         let mut first_writes = Vec::with_capacity(plan.steps.len());
         let mut written = vec![false; plan.outputs];
         let mut steps = Vec::with_capacity(plan.steps.len());
+        let streamed = streamed(plan);
         for (index, step) in plan.steps.iter().enumerate() {
             let label = |e: Error| labelled(plan, index, e);
             let mut first = Vec::new();
@@ -143,9 +144,12 @@ impl CpuExecutable {
             steps.push(match step {
                 Step::Loop(_) if band.is_some_and(|band| band.first != index) => Compiled::InBand,
                 Step::Loop(_) if let Some(band) = band => {
-                    Compiled::Band(Box::new(CompiledBand::compile(plan, band).map_err(label)?))
+                    Compiled::Band(Box::new(CompiledBand::compile(plan, band, &streamed).map_err(label)?))
                 }
-                Step::Loop(nest) => Compiled::Loop(Box::new(CompiledLoop::compile(nest, &plan.slots).map_err(label)?)),
+                Step::Loop(nest) => {
+                    let compiled = CompiledLoop::compile(nest, &plan.slots, &streamed);
+                    Compiled::Loop(Box::new(compiled.map_err(label)?))
+                }
                 Step::Contract { contraction, a, b, out } => {
                     let dtype = plan.slots[*out].dtype;
                     let compiled = CompiledContraction::compile(contraction, dtype, &a.layout, &b.layout);

@@ -37,13 +37,24 @@ impl Function {
     /// The processor has the instruction set that the segment was compiled for.
     #[inline]
     pub unsafe fn run(&self, n: usize, table: *const *mut u8) {
+        // SAFETY: the caller's; of one row the table is only read, and there are no steps.
+        unsafe { self.run_rows(n, table.cast_mut(), 1, std::ptr::null()) }
+    }
+
+    /// Runs the segment over `rows` of `n` elements: with each row the entries move on by their `steps`, in bytes.
+    ///
+    /// # Safety
+    /// As [`Function::run`] for each row; `steps` has one for each entry; there is a row. The table holds anything
+    /// afterwards.
+    #[inline]
+    pub unsafe fn run_rows(&self, n: usize, table: *mut *mut u8, rows: usize, steps: *const isize) {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the caller's.
         unsafe {
-            self.code.run(n, table);
+            self.code.run(n, table, rows, steps);
         }
         #[cfg(not(target_arch = "x86_64"))]
-        let _ = (n, table);
+        let _ = (n, table, rows, steps);
     }
 }
 
@@ -53,16 +64,27 @@ const REMEMBERED: usize = 4096;
 /// Nodes of the largest segment that is compiled; far fewer than there are numbers for them.
 const LARGEST: usize = 8192;
 
-type Key = (Isa, Vec<Node>, Vec<Store>, Vec<Lanes>);
+type Key = (Isa, Vec<Node>, Vec<Store>, Vec<Lanes>, bool, Vec<u16>);
 
-/// Machine code of the segment; `None` where there can't be any (folds are for AVX-512 only). A segment seen before gets the code made then.
+/// Whether a segment may have so many folds: they keep their registers.
+pub fn has_room(folds: usize, isa: Isa) -> bool {
+    folds
+        <= match isa {
+            Isa::Avx512 => 6,
+            Isa::Avx2 => 2,
+            Isa::Portable => 0,
+        }
+}
+
+/// Machine code of the segment; `None` where there can't be any. A segment seen before gets the code made then.
 pub fn compile(segment: &Segment, isa: Isa) -> Option<Arc<Function>> {
     static KNOWN: OnceLock<Mutex<HashMap<Key, Arc<Function>>>> = OnceLock::new();
-    if segment.nodes.len() > LARGEST {
+    if segment.nodes.len() > LARGEST || !has_room(segment.folds.len(), isa) {
         return None;
     }
     let known = KNOWN.get_or_init(Mutex::default);
-    let key = (isa, segment.nodes.clone(), segment.stores.clone(), segment.folds.clone());
+    let Segment { nodes, stores, folds, whole, ahead, .. } = segment;
+    let key = (isa, nodes.clone(), stores.clone(), folds.clone(), *whole, ahead.clone());
     if let Some(function) = known.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
         return Some(function.clone());
     }

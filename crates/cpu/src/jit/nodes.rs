@@ -73,6 +73,8 @@ pub enum Node {
     Bits(u32),
     Unary(Unary, Value),
     Binary(Binary, Value, Value),
+    /// `a · 2^b` for a whole number b, rounded once; with AVX-512 only.
+    Scale(Value, Value),
     /// `a · b + c`, rounded once.
     MulAdd(Value, Value, Value),
     Compare(Compare, Value, Value),
@@ -88,7 +90,7 @@ impl Node {
         let (count, list) = match self {
             Node::Load(_) | Node::LoadMask(_) | Node::Spread(_) | Node::Bits(_) => (0, [0; 3]),
             Node::Unary(_, a) | Node::Not(a) => (1, [a, 0, 0]),
-            Node::Binary(_, a, b) | Node::Compare(_, a, b) | Node::Join(_, a, b) => (2, [a, b, 0]),
+            Node::Binary(_, a, b) | Node::Scale(a, b) | Node::Compare(_, a, b) | Node::Join(_, a, b) => (2, [a, b, 0]),
             Node::MulAdd(a, b, c) | Node::Select(a, b, c) => (3, [a, b, c]),
         };
         list.into_iter().take(count)
@@ -109,6 +111,8 @@ impl Node {
 pub struct Store {
     pub value: Value,
     pub entry: u16,
+    /// Whole vectors of 32-bit elements go past the caches: the entry points to the start of a cache line.
+    pub streamed: bool,
 }
 
 /// How a lane takes in one more value. Maximum and minimum of a NaN and anything are NaN.
@@ -119,7 +123,8 @@ pub enum Fold {
     Min,
 }
 
-/// Sixteen partial results where the table's entry points: lane i mod 16 takes in the value of element i.
+/// Sixteen partial results where the table's entry points: lane i mod 16 takes in the value of element i. Of a segment
+/// of whole rows the result of each row, S13's tree of one chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Lanes {
     pub value: Value,
@@ -133,6 +138,12 @@ pub struct Segment {
     pub nodes: Vec<Node>,
     pub stores: Vec<Store>,
     pub folds: Vec<Lanes>,
+    /// Whether folds start anew with each row and leave its result.
+    pub whole: bool,
+    /// Entries that are asked for as the loop goes, a line of 32-bit elements with each vector.
+    pub ahead: Vec<u16>,
+    /// Whether there may be [`Node::Scale`].
+    pub scales: bool,
     seen: HashMap<Node, Value>,
 }
 
@@ -144,6 +155,21 @@ impl Segment {
             self.nodes.push(node);
             next
         })
+    }
+
+    /// The entries that the code follows from row to row.
+    #[cfg(target_arch = "x86_64")]
+    pub fn entries(&self) -> Vec<u16> {
+        let nodes = self.nodes.iter().filter_map(|node| match *node {
+            Node::Load(entry) | Node::LoadMask(entry) | Node::Spread(entry) => Some(entry),
+            _ => None,
+        });
+        let stores = self.stores.iter().map(|s| s.entry);
+        let folds = self.folds.iter().map(|f| f.entry).filter(|_| self.whole);
+        let mut entries: Vec<u16> = nodes.chain(stores).chain(folds).chain(self.ahead.iter().copied()).collect();
+        entries.sort_unstable();
+        entries.dedup();
+        entries
     }
 
     #[cfg(target_arch = "x86_64")]

@@ -83,6 +83,10 @@ impl<'a> Number for Float<'a> {
     fn mul_add(self, b: Self, c: Self) -> Self {
         Float(self.0.push(Node::MulAdd(self.0.value, b.0.value, c.0.value)))
     }
+    fn scaled(self, k: Self) -> Option<Self> {
+        let scales = self.0.segment.borrow().scales;
+        scales.then(|| Float(self.0.push(Node::Scale(self.0.value, k.0.value))))
+    }
     fn abs(self) -> Self {
         Float(self.0.binary(Binary::And, self.0.bits(!SIGN)))
     }

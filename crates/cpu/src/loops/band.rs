@@ -15,7 +15,7 @@ const PART_BYTES: usize = 256 << 10;
 /// Parts that a band is cut into at least, so that threads are done at about the same time.
 const PARTS: usize = 16;
 /// Most bytes of a part for which the next part is asked for meanwhile: both have to stay in the cache.
-const MOST_AHEAD: usize = 384 << 10;
+const MOST_AHEAD: usize = 448 << 10;
 /// Rows that reductions take at the same time; parts of this many rows or more are multiples of it.
 const ABREAST: usize = 4;
 
@@ -74,8 +74,8 @@ fn touched(nest: &LoopNest, axis: usize) -> Vec<(SlotId, isize, bool)> {
 }
 
 impl CompiledBand {
-    /// Lowers the loops of `band`.
-    pub fn compile(plan: &Plan, band: &Band) -> Result<CompiledBand> {
+    /// Lowers the loops of `band`; `streamed` as for [`CompiledLoop::compile`].
+    pub fn compile(plan: &Plan, band: &Band, streamed: &[SlotId]) -> Result<CompiledBand> {
         let mut nests: Vec<(LoopNest, usize)> = Vec::with_capacity(band.axes.len());
         for (step, axes) in band.steps().zip(&band.axes) {
             let Some(Step::Loop(nest)) = plan.steps.get(step) else { return Err(invalid("a step that is no loop")) };
@@ -92,7 +92,7 @@ impl CompiledBand {
         slots.dedup();
         let row_bytes: usize = slots
             .iter()
-            .filter(|&&slot| all.iter().any(|t| t.0 == slot && t.1 != 0))
+            .filter(|&&slot| all.iter().any(|t| t.0 == slot && t.1 != 0) && !streamed.contains(&slot))
             .map(|&slot| plan.slots[slot].elements * size(slot) / band.extent)
             .sum();
         let rows = rows_of_part(band.extent, row_bytes);
@@ -114,9 +114,28 @@ impl CompiledBand {
         // Asked for from the last one on: what is read before what is only written.
         let is_read = |slot: SlotId| all.iter().any(|t| t.0 == slot && !t.2);
         slots.sort_by_key(|&slot| is_read(slot));
+        let ahead = row_bytes * rows <= MOST_AHEAD;
+        slots.retain(|&slot| !here(slot) && ahead && !streamed.contains(&slot));
+        // Loops with much to compute leave memory the most time, the more the less they ask for already.
+        let mut asked: Vec<Vec<SlotId>> = vec![Vec::new(); nests.len()];
+        for &slot in &slots {
+            let touches = |nest: &LoopNest, axis: usize| touched(nest, axis).iter().any(|t| t.0 == slot && t.1 > 1);
+            let candidates = (0..nests.len()).filter(|&i| touches(&nests[i].0, nests[i].1));
+            let best = candidates.max_by_key(|&i| nests[i].0.program.instrs.len() * 16 / (1 + asked[i].len()));
+            if let Some(best) = best {
+                asked[best].push(slot);
+            }
+        }
+        let mut loops: Vec<Rows> = Vec::with_capacity(nests.len());
+        for ((nest, axis), asked) in nests.iter().zip(&asked) {
+            let of = |rows: usize| CompiledLoop::compile_rows(nest, *axis, rows, asked, &plan.slots, streamed);
+            let rest = band.extent % rows;
+            let rest = if rest == 0 { None } else { Some(of(rest)?) };
+            loops.push(Rows { whole: of(rows)?, rest });
+        }
         let regions = slots
             .iter()
-            .filter(|&&slot| !here(slot) && row_bytes * rows <= MOST_AHEAD)
+            .filter(|&&slot| !loops.iter().any(|l| l.whole.asks(slot)))
             .filter_map(|&slot| {
                 let mut strides = all.iter().filter(|t| t.0 == slot).map(|t| t.1);
                 let stride = strides.next().filter(|&s| s > 1 && strides.all(|t| t == s))? as usize;
@@ -125,13 +144,6 @@ impl CompiledBand {
                 Some(Strip { slot, row: stride * size(slot), step: step * size(slot), runs })
             })
             .collect();
-        let mut loops: Vec<Rows> = Vec::with_capacity(nests.len());
-        for (nest, axis) in &nests {
-            let of = |rows: usize| CompiledLoop::compile_rows(nest, *axis, rows, &plan.slots);
-            let rest = band.extent % rows;
-            let rest = if rest == 0 { None } else { Some(of(rest)?) };
-            loops.push(Rows { whole: of(rows)?, rest });
-        }
         let work = nests.iter().map(|(nest, _)| nest.shape.size() / band.extent * rows).sum();
         let blocks = loops.iter().map(|l| l.whole.blocks()).sum();
         Ok(CompiledBand { loops, locals, regions, blocks, extent: band.extent, rows, work })

@@ -1,10 +1,9 @@
 //! A scalar program made ready: actions over blocks of elements that fit the first-level cache.
 
-use super::ahead::{self, Ahead};
-use super::draw::{Draw, Key};
+use super::draw::Draw;
+use super::frame::ROWS_BETWEEN;
 use super::kernel::Kernel;
-use super::space::{Access, Rect, Space};
-use super::strided::{gather, scatter};
+use super::space::Space;
 use crate::jit::Function;
 use fovea_core::DType;
 use fovea_core::device::Datum;
@@ -56,8 +55,13 @@ pub enum Entry {
     Local(usize),
     /// The block's elements in memory.
     Memory(u16),
-    /// Of the reduction with this number, where [`Frame::fold_into`] says.
+    /// Of the reduction with this number, where [`super::frame::Frame::fold_into`] says.
     Lanes(usize),
+    /// So many bytes further than the block's elements in memory.
+    Ahead {
+        access: u16,
+        distance: isize,
+    },
     /// As `Memory`, or in this register where an operand lies in the same place that is still to be read.
     Output {
         access: u16,
@@ -126,6 +130,10 @@ pub struct Code {
     pub bytes: usize,
     /// Outputs written at once, each with an operand that is read then or later.
     pub late: Vec<(u16, u16)>,
+    /// Whether one function is all there is, for [`super::frame::Frame::eval_rows`].
+    pub by_rows: bool,
+    /// Whether each of its rows is reduced to a result.
+    pub whole: bool,
 }
 
 /// `value` in the first bytes of a cell.
@@ -190,6 +198,16 @@ impl Code {
         cells
     }
 
+    /// How often [`super::frame::Frame::eval_rows`] may ask for memory in the whole space.
+    pub fn groups_of_rows(&self, space: &Space) -> usize {
+        space.rows().div_ceil(ROWS_BETWEEN.div_ceil(space.cols()))
+    }
+
+    /// The accesses that the code itself asks for.
+    pub fn asked(&self) -> impl Iterator<Item = u16> {
+        self.entries.iter().filter_map(|e| if let Entry::Ahead { access, .. } = *e { Some(access) } else { None })
+    }
+
     /// Whether a store lies in the very place of an operand that is still to be read when its value is there.
     pub fn in_place(&self, space: &Space, bases: &[*mut u8], access: u16) -> bool {
         let at = |a: u16| {
@@ -197,181 +215,5 @@ impl Code {
             bases[a as usize] as isize + access.offset * access.size as isize
         };
         self.late.iter().any(|&(output, read)| output == access && at(read) == at(access))
-    }
-}
-
-/// Elements that a block asks for of the next one: more would wait for one another.
-const MOST_AHEAD: usize = 1024;
-
-/// One thread's state of a run.
-pub struct Frame<'a> {
-    code: &'a Code,
-    pub space: &'a Space,
-    bases: &'a [*mut u8],
-    pointers: SmallVec<[*mut u8; 32]>,
-    /// Table entries that follow the block.
-    moving: SmallVec<[(u16, u16); 8]>,
-    /// Table entries of lanes, with their reductions' numbers.
-    lanes: SmallVec<[(usize, usize); 2]>,
-    in_place: SmallVec<[u16; 2]>,
-    cells: &'a [Cell],
-    /// This thread's.
-    ahead: *const Ahead,
-}
-
-impl<'a> Frame<'a> {
-    /// # Safety
-    /// `memory` is valid for `code.bytes`, aligned to 64; with the frame's buffers it outlives the frame.
-    pub unsafe fn new(
-        code: &'a Code,
-        space: &'a Space,
-        bases: &'a [*mut u8],
-        cells: &'a [Cell],
-        memory: *mut u8,
-    ) -> Frame<'a> {
-        let mut pointers = SmallVec::with_capacity(code.entries.len());
-        let (mut moving, mut lanes, mut in_place) = (SmallVec::new(), SmallVec::new(), SmallVec::new());
-        for (i, entry) in code.entries.iter().enumerate() {
-            pointers.push(match *entry {
-                Entry::Cell(cell) => cells[cell as usize].as_ptr().cast_mut().cast(),
-                // SAFETY: registers lie within `code.bytes`.
-                Entry::Local(offset) => unsafe { memory.add(offset) },
-                Entry::Output { access, register } if code.in_place(space, bases, access) => {
-                    in_place.push(access);
-                    // SAFETY: as above.
-                    unsafe { memory.add(register) }
-                }
-                Entry::Lanes(number) => {
-                    lanes.push((i, number));
-                    std::ptr::null_mut()
-                }
-                Entry::Memory(access) | Entry::Output { access, .. } => {
-                    moving.push((i as u16, access));
-                    std::ptr::null_mut()
-                }
-            });
-        }
-        let ahead = Ahead::of_thread();
-        let frame = Frame { code, space, bases, pointers, moving, lanes, in_place, cells, ahead };
-        if !code.hoisted.is_empty() {
-            let rows = (code.block / space.cols()).min(space.rows());
-            let rect = Rect { row: 0, rows, col: 0, cols: space.cols() };
-            // SAFETY: the caller's; hoisted actions only gather what every block reads.
-            unsafe { frame.act(&code.hoisted, &[rect], rows * space.cols()) };
-        }
-        frame
-    }
-
-    pub fn access(&self, index: u16) -> &'a Access {
-        &self.space.accesses[index as usize]
-    }
-
-    pub fn base(&self, index: u16) -> *mut u8 {
-        self.bases[index as usize]
-    }
-
-    /// Where actions find the lanes of a reduction, by number: 16 states, or one for each element of a block.
-    pub fn fold_into(&mut self, number: usize, lanes: *mut u8) {
-        if let Some(&(entry, _)) = self.lanes.iter().find(|entry| entry.1 == number) {
-            self.pointers[entry] = lanes;
-        }
-    }
-
-    /// The block's values of a table entry.
-    pub fn pointer(&self, entry: u16) -> *mut u8 {
-        self.pointers[entry as usize]
-    }
-
-    /// Evaluates the program over the rectangles, `n` elements in all; `next` is a rectangle of which the first
-    /// elements will be needed soon.
-    ///
-    /// # Safety
-    /// The rectangles follow the policy that the code was made for and have at most `code.block` elements; no other
-    /// thread evaluates the same elements.
-    pub unsafe fn eval(&mut self, rects: &[Rect], n: usize, next: Option<Rect>) {
-        // SAFETY: a frame stays on its thread.
-        let next = next.filter(|_| !unsafe { (*self.ahead).step() });
-        for &(entry, access) in &self.moving {
-            let from = &self.space.accesses[access as usize];
-            let start = self.space.start(from, rects[0]);
-            // SAFETY: the element is in bounds.
-            let pointer = unsafe { self.bases[access as usize].offset(start * from.size as isize) };
-            self.pointers[entry as usize] = pointer;
-            if let Some(next) = next {
-                let start = self.space.start(from, next) * from.size as isize;
-                let n = if from.linear { n } else { n.min(next.cols) };
-                ahead::ask(self.bases[access as usize].wrapping_offset(start), n.min(MOST_AHEAD) * from.size);
-            }
-        }
-        // SAFETY: the caller's.
-        unsafe { self.act(&self.code.actions, rects, n) };
-    }
-
-    /// # Safety
-    /// As [`Frame::eval`].
-    unsafe fn act(&self, actions: &[Action], rects: &[Rect], n: usize) {
-        let table = self.pointers.as_ptr();
-        // SAFETY: actions name entries of the table.
-        let pointer = |i: u16| unsafe { *table.add(i as usize) };
-        for action in actions {
-            // SAFETY: pointers are registers of `code.block` elements or the block's elements in memory; pieces are in
-            // bounds since accesses are.
-            unsafe {
-                match *action {
-                    Action::Call { kernel, single, dst, args } => {
-                        let args = args.map(|a| pointer(a).cast_const());
-                        kernel(if single { 1 } else { n }, pointer(dst), args);
-                    }
-                    Action::Compiled { function } => self.code.functions[function].run(n, table),
-                    Action::Gather { access, dst } => {
-                        let (from, base) = (self.access(access), self.base(access));
-                        self.walk(from, rects, |piece, done| {
-                            gather(from.size, pointer(dst).add(done * from.size), base, piece);
-                        });
-                    }
-                    Action::Store { access, src, direct: true } => {
-                        if self.in_place.contains(&access) {
-                            let to = self.access(access);
-                            let start = self.space.start(to, rects[0]) * to.size as isize;
-                            std::ptr::copy_nonoverlapping(pointer(src), self.base(access).offset(start), n * to.size);
-                        }
-                    }
-                    Action::Store { access, src, direct: false } => {
-                        let (to, base) = (self.access(access), self.base(access));
-                        self.walk(to, rects, |piece, done| {
-                            scatter(to.size, base, pointer(src).add(done * to.size), piece);
-                        });
-                    }
-                    Action::Draw { draw, access, key, dst, size } => {
-                        let position = self.access(access);
-                        let cell = self.cells.get(key as usize).copied().unwrap_or_default();
-                        let key = Key { seed: cell[0], offset: cell[1] };
-                        self.walk(position, rects, |piece, done| {
-                            for r in 0..piece.rows {
-                                let start = (piece.start + r as isize * piece.row_step) as i64;
-                                let to = pointer(dst).add((done + r * piece.cols) * size);
-                                draw(piece.cols, to, start, piece.col_step as i64, key);
-                            }
-                        });
-                    }
-                }
-            }
-        }
-    }
-
-    /// Calls `body` for each piece with the number of elements before it.
-    fn walk(&self, access: &Access, rects: &[Rect], mut body: impl FnMut(super::space::Piece, usize)) {
-        let mut done = 0;
-        for &rect in rects {
-            self.space.pieces(access, rect, |mut piece| {
-                if access.linear && piece.cols == self.space.cols() {
-                    // Whole rows without gaps are one.
-                    piece.cols *= piece.rows;
-                    piece.rows = 1;
-                }
-                body(piece, done);
-                done += piece.rows * piece.cols;
-            });
-        }
     }
 }

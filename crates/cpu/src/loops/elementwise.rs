@@ -1,6 +1,7 @@
 //! Nests without reductions.
 
-use super::code::{Code, Frame, Policy};
+use super::code::{Code, Policy};
+use super::frame::Frame;
 use super::lower::{Task, lower};
 use super::space::{Access, Rect, Space, order_by_steps};
 use super::{Accesses, Shared, Way, part, scratch, tasks};
@@ -10,6 +11,8 @@ use fovea_core::plan::LoopNest;
 
 /// Rows at least this long are cut into blocks; shorter ones share a block.
 pub const LONG_ROW: usize = 256;
+/// Longer ones are cut even if the code could go through whole rows.
+const LONGEST_ROW: usize = 16384;
 /// Largest side of a tile where an operand runs across the store.
 const TILE: usize = 32;
 
@@ -66,6 +69,8 @@ impl Elementwise {
             across: false,
             position: accesses.position,
             policy,
+            whole: false,
+            advice: &accesses.advice,
             way,
         })?;
         let cols = space.cols();
@@ -83,6 +88,10 @@ impl Elementwise {
         Ok(Elementwise { space, code, policy, height, width })
     }
 
+    pub fn code(&self) -> &Code {
+        &self.code
+    }
+
     /// Rows of one group (the whole space unless tiles must not cross it), blocks down a group and along a row.
     fn grid(&self) -> (usize, usize, usize) {
         let rows = self.space.rows();
@@ -90,7 +99,14 @@ impl Elementwise {
         (group, group.div_ceil(self.height), self.space.cols().div_ceil(self.width))
     }
 
+    fn goes_by_rows(&self) -> bool {
+        self.code.by_rows && self.space.cols() <= LONGEST_ROW
+    }
+
     pub fn blocks(&self) -> usize {
+        if self.goes_by_rows() {
+            return self.code.groups_of_rows(&self.space);
+        }
         let (group, down, along) = self.grid();
         self.space.rows() / group * down * along
     }
@@ -103,12 +119,21 @@ impl Elementwise {
         let (rows, cols) = (self.space.rows(), self.space.cols());
         let (group, down, along) = self.grid();
         let blocks = self.blocks();
-        let tasks = tasks(blocks, rows * cols * (4 + self.code.actions.len()) / 4, threads);
+        let tasks = tasks(
+            if self.goes_by_rows() { rows } else { blocks },
+            rows * cols * (4 + self.code.actions.len()) / 4,
+            threads,
+        );
         let shared = Shared(bases);
+        let by_rows = self.goes_by_rows();
         let body = |task: usize| {
             scratch::with(self.code.bytes, |memory| {
                 // SAFETY: the memory is this task's; the buffers are the caller's.
                 let mut frame = unsafe { Frame::new(&self.code, &self.space, shared.pointers(), &cells, memory) };
+                if by_rows {
+                    // SAFETY: rows are disjoint, and the code goes by them.
+                    return unsafe { frame.eval_rows(part(rows, tasks, task)) };
+                }
                 let rect_of = |block: usize| {
                     let (above, col) = (block / along, block % along * self.width);
                     let (row, start) = (above % down * self.height, above / down * group);

@@ -5,6 +5,9 @@ use super::draw;
 use super::kernel;
 use super::lower::{Lowering, Reach, Reduced, Step};
 use super::segment::Growing;
+use super::space::Access;
+use super::stream;
+use crate::isa::Isa;
 use crate::jit::{self, Function};
 use fovea_core::scalar::Prim;
 use fovea_core::{Error, Result};
@@ -19,6 +22,10 @@ const SMALLEST_BLOCK: usize = 256;
 /// Block length of programs that use no registers.
 const COPY_BLOCK: usize = 4096;
 const UNIT: usize = 64;
+/// Bytes of an element of compiled code.
+const LANE: usize = 4;
+/// Accesses that one compiled loop asks for.
+const MOST_AHEAD: usize = 3;
 /// Alignment of registers in bytes.
 const ALIGN: usize = 64;
 
@@ -33,6 +40,8 @@ enum Place {
     Memory(u16),
     /// Of the reduction with this number.
     Lanes(usize),
+    /// What will be at the access's place.
+    Ahead(u16),
     /// Access of the store, and the register for when an operand lies there too.
     Output(u16, usize),
 }
@@ -79,6 +88,7 @@ struct Parts {
     functions: Vec<Arc<Function>>,
     sources: Vec<Source>,
     late: Vec<(u16, u16)>,
+    by_rows: bool,
 }
 
 impl Lowering<'_> {
@@ -98,6 +108,7 @@ impl Lowering<'_> {
         let mut smalls = 0;
         let (mut hoisted, mut actions, mut late) = (Vec::new(), Vec::new(), Vec::new());
         let mut functions = Vec::new();
+        let by_rows = self.is_one_loop();
         for (at, &step) in self.steps.iter().enumerate() {
             let written = self.written(step, &last_use, at);
             for &value in &written {
@@ -117,7 +128,8 @@ impl Lowering<'_> {
             }
             let action = match step {
                 Step::Segment(number) => {
-                    let Some(function) = self.compile(&self.segments[number], &written, &places, &mut table) else {
+                    let Some(function) = self.compile(&self.segments[number], &written, &places, &late, &mut table)
+                    else {
                         return Ok(None);
                     };
                     functions.push(function);
@@ -148,7 +160,7 @@ impl Lowering<'_> {
             None => Source::Entry(table.entry(places[self.output(item.output)])),
         };
         let sources = self.task.reduced.iter().map(source).collect();
-        let parts = Parts { hoisted, actions, functions, sources, late };
+        let parts = Parts { hoisted, actions, functions, sources, late, by_rows };
         Ok(Some(self.finish(&table, &registers, smalls, parts)))
     }
 
@@ -164,8 +176,17 @@ impl Lowering<'_> {
     }
 
     /// One loop for the steps, which stores the values `written`.
-    fn compile(&self, steps: &[Step], written: &[usize], places: &[Place], table: &mut Table) -> Option<Arc<Function>> {
+    /// Of the stores, those to the accesses of `late` may have to wait in a register.
+    fn compile(
+        &self,
+        steps: &[Step],
+        written: &[usize],
+        places: &[Place],
+        late: &[(u16, u16)],
+        table: &mut Table,
+    ) -> Option<Arc<Function>> {
         let mut growing = Growing::default();
+        growing.segment.scales = self.task.way.isa == Isa::Avx512;
         for &step in steps {
             self.grow(&mut growing, step, |value| table.entry(places[value]))?;
             if let Step::Fold(number) = step {
@@ -173,10 +194,46 @@ impl Lowering<'_> {
             }
         }
         for &value in written {
-            let store = jit::Store { value: growing.node(value)?, entry: table.entry(places[value]) };
+            let streamed = match places[value] {
+                Place::Output(access, _) => self.is_streamed(access) && late.iter().all(|l| l.0 != access),
+                _ => false,
+            };
+            let store = jit::Store { value: growing.node(value)?, entry: table.entry(places[value]), streamed };
             growing.segment.stores.push(store);
         }
+        if self.is_one_loop() {
+            growing.segment.whole = self.task.whole;
+            let asked = self.task.advice.iter().enumerate().filter(|a| a.1.ahead != 0).map(|a| a.0 as u16);
+            let suits = |&access: &u16| {
+                let Access { steps, size, .. } = &self.task.space.accesses[access as usize];
+                self.direct(access) && *size == LANE && steps[steps.len() - 2] != 0
+            };
+            let asked = asked.filter(suits).take(MOST_AHEAD);
+            growing.segment.ahead = asked.map(|a| table.entry(Place::Ahead(a))).collect();
+        }
         jit::compile(&growing.segment, self.task.way.isa)
+    }
+
+    /// Whether a store goes past the caches: all blocks of it have to start with a line.
+    fn is_streamed(&self, access: u16) -> bool {
+        let Access { steps, offset, size, .. } = &self.task.space.accesses[access as usize];
+        let whole = |step: &isize| (step * *size as isize) % stream::LINE as isize == 0;
+        self.task.advice.get(access as usize).is_some_and(|advice| advice.streamed)
+            && matches!(self.task.policy, Policy::Single | Policy::Rows)
+            && *size == LANE
+            && steps[..steps.len() - 1].iter().chain([offset]).all(whole)
+    }
+
+    /// Whether all there is to do is one compiled loop, so that it may go from row to row by itself.
+    fn is_one_loop(&self) -> bool {
+        let mut others = self.steps.iter().filter(|step| !matches!(step, Step::Store(_)));
+        let (Some(&segment @ Step::Segment(number)), None) = (others.next(), others.next()) else { return false };
+        let last = |value: usize| self.segments[number].iter().any(|&step| self.writes(step) == Some(value));
+        let mut stores = self.task.stores.iter().map(|&(output, access)| (self.output(output), access));
+        self.task.policy == Policy::Single
+            && self.task.space.dims.len() > 1
+            && self.task.reduced.iter().all(|item| self.is_folded(item))
+            && stores.all(|(value, access)| last(value) && self.direct_store(segment, value) == Some(access))
     }
 
     /// The operands that lie in memory and are read by step `at`, by later ones or by reductions. A segment's own loads
@@ -315,12 +372,14 @@ impl Lowering<'_> {
                 Place::Small(i) => Entry::Local(i * 8),
                 Place::Memory(access) => Entry::Memory(access),
                 Place::Lanes(number) => Entry::Lanes(number),
+                Place::Ahead(access) => Entry::Ahead { access, distance: self.task.advice[access as usize].ahead },
                 Place::Output(access, r) => Entry::Output { access, register: offsets[r] },
                 Place::Nowhere => unreachable!("every value read has been written"),
             })
             .collect();
-        let Parts { hoisted, actions, functions, sources, late } = parts;
+        let whole = parts.by_rows && self.task.whole;
+        let Parts { hoisted, actions, functions, sources, late, by_rows } = parts;
         let (cells, inits) = (self.cells, self.inits);
-        Code { block, cells, inits, entries, hoisted, actions, functions, sources, bytes: end, late }
+        Code { block, cells, inits, entries, hoisted, actions, functions, sources, bytes: end, late, by_rows, whole }
     }
 }

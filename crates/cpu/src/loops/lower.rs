@@ -1,11 +1,11 @@
 //! From a scalar program to actions: which values are the same everywhere, in what order loads, instructions and
 //! stores run, and which registers they use.
 
-use super::Way;
 use super::code::{Cell, Code, Init, Policy, cell_of};
 use super::kernel;
 use super::ops;
 use super::space::Space;
+use super::{Advice, Way};
 use crate::jit::Fold;
 use fovea_core::device::Datum;
 use fovea_core::plan::Operand;
@@ -28,6 +28,9 @@ pub struct Task<'a> {
     /// The access that yields positions.
     pub position: u16,
     pub policy: Policy,
+    /// Whether the rows are what is reduced, one result each.
+    pub whole: bool,
+    pub advice: &'a [Advice],
     pub way: Way,
 }
 

@@ -12,6 +12,7 @@ mod code;
 mod draw;
 mod elementwise;
 mod emit;
+mod frame;
 mod kernel;
 mod lower;
 mod ops;
@@ -19,6 +20,7 @@ mod reduce;
 mod scratch;
 mod segment;
 mod space;
+mod stream;
 mod strided;
 #[cfg(test)]
 mod tests;
@@ -29,6 +31,7 @@ pub use band::CompiledBand;
 pub(crate) use kernel::Kernel;
 #[cfg(test)]
 pub(crate) use ops::{one_operand, two_operands};
+pub use stream::streamed;
 pub(crate) use strided::copy as copy_strided;
 
 use crate::isa::{Isa, isa};
@@ -42,6 +45,9 @@ use space::Access;
 
 /// Work below this many element actions runs on one thread: waking another costs more.
 const PARALLEL_WORK: usize = 1 << 15;
+
+/// How far ahead memory is asked for, in bytes: the processor itself looks no further than to the end of a page.
+const NEXT_PAGE: isize = 4096;
 
 /// How loops are made ready. The results are the same, but for what [`crate::math`] says of instruction sets.
 #[derive(Clone, Copy, Debug)]
@@ -88,6 +94,16 @@ struct Accesses {
     stores: Vec<(usize, u16)>,
     reductions: Vec<u16>,
     position: u16,
+    advice: Vec<Advice>,
+}
+
+/// How an access gets along with the caches.
+#[derive(Clone, Copy, Debug, Default)]
+struct Advice {
+    /// How far ahead code that goes from row to row asks for it, in bytes; 0 where it doesn't.
+    ahead: isize,
+    /// Whether a store goes past the caches, where its lines are whole.
+    streamed: bool,
 }
 
 impl Accesses {
@@ -96,25 +112,49 @@ impl Accesses {
         self.slots.push(slot);
         (self.list.len() - 1) as u16
     }
+
+    /// Notes how far ahead each slot is asked for, by its first access, and which are stored past the caches.
+    fn advise(&mut self, ahead: impl Fn(usize, SlotId) -> isize, streamed: impl Fn(usize, SlotId) -> bool) {
+        let first = |access: usize, slot: SlotId| !self.slots[..access].contains(&Some(slot));
+        let of = |(access, slot): (usize, &Option<SlotId>)| match *slot {
+            Some(slot) if streamed(access, slot) => Advice { ahead: 0, streamed: true },
+            Some(slot) if first(access, slot) => Advice { ahead: ahead(access, slot), streamed: false },
+            _ => Advice::default(),
+        };
+        self.advice = self.slots.iter().enumerate().map(of).collect();
+    }
 }
 
 impl CompiledLoop {
-    /// Lowers `nest`; `slots` are the plan's. A combination of primitive and dtype that has no meaning is a typed
+    /// Lowers `nest`; `slots` are the plan's, of which those in `streamed` are written past the caches. A combination of primitive and dtype that has no meaning is a typed
     /// error; a nest that doesn't fit its slots is an internal one.
-    pub fn compile(nest: &LoopNest, slots: &[Slot]) -> Result<CompiledLoop> {
-        CompiledLoop::compile_for(nest, slots, Way::best())
+    pub fn compile(nest: &LoopNest, slots: &[Slot], streamed: &[SlotId]) -> Result<CompiledLoop> {
+        CompiledLoop::compile_for(nest, slots, streamed, Way::best())
     }
 
-    fn compile_for(nest: &LoopNest, slots: &[Slot], way: Way) -> Result<CompiledLoop> {
-        let accesses = accesses(nest, slots)?;
+    fn compile_for(nest: &LoopNest, slots: &[Slot], streamed: &[SlotId], way: Way) -> Result<CompiledLoop> {
+        let mut accesses = accesses(nest, slots)?;
+        accesses.advise(|_, _| NEXT_PAGE, |_, slot| streamed.contains(&slot));
         CompiledLoop::compile_accesses(nest, &nest.shape, accesses, Vec::new(), slots, way)
     }
 
-    /// As [`CompiledLoop::compile`] for `rows` neighbouring indices of `axis`, for [`CompiledLoop::run_rows`].
-    fn compile_rows(nest: &LoopNest, axis: usize, rows: usize, slots: &[Slot]) -> Result<CompiledLoop> {
+    /// As [`CompiledLoop::compile`] for `rows` neighbouring indices of `axis`, for [`CompiledLoop::run_rows`]. The next
+    /// ones of the slots in `asked` are asked for, if the code goes by rows.
+    fn compile_rows(
+        nest: &LoopNest,
+        axis: usize,
+        rows: usize,
+        asked: &[SlotId],
+        slots: &[Slot],
+        streamed: &[SlotId],
+    ) -> Result<CompiledLoop> {
         let part = LoopNest { shape: nest.shape.with(axis, rows), ..nest.clone() };
-        let accesses = accesses(&part, slots)?;
-        let along = accesses.list.iter().map(|a| a.steps[axis] * a.size as isize).collect();
+        let mut accesses = accesses(&part, slots)?;
+        let along: Vec<isize> = accesses.list.iter().map(|a| a.steps[axis] * a.size as isize).collect();
+        accesses.advise(
+            |access, slot| if asked.contains(&slot) { along[access] * rows as isize } else { 0 },
+            |access, slot| streamed.contains(&slot) && along[access] % stream::LINE as isize == 0,
+        );
         CompiledLoop::compile_accesses(&part, &nest.shape, accesses, along, slots, Way::best())
     }
 
@@ -162,6 +202,16 @@ impl CompiledLoop {
         let bases: SmallVec<[*mut u8; 16]> = self.slots.iter().zip(&self.along).map(base).collect();
         // SAFETY: the caller's.
         unsafe { self.run_at(&bases, data, threads) };
+    }
+
+    /// Whether the code asks for the slot's next rows itself.
+    fn asks(&self, slot: SlotId) -> bool {
+        let code = match &self.body {
+            Body::Nothing => return false,
+            Body::Elementwise(body) => body.code(),
+            Body::Reducing(body) => body.code(),
+        };
+        code.asked().any(|access| self.slots[access as usize] == Some(slot))
     }
 
     /// Blocks that a run takes, about.

@@ -1,6 +1,6 @@
 //! Runs of instructions that are compiled into one loop over a block.
 
-use super::code::cell_of;
+use super::code::{Policy, cell_of};
 use super::lower::{Lowering, Reach, Step};
 use crate::jit::{Binary, Compare, Fold, Join, Lanes, Node, Segment, Store, Unary, Value, trace};
 use crate::math::formulas;
@@ -44,7 +44,9 @@ impl Lowering<'_> {
                     later.push(step);
                 }
             }
-            if compiled && (now.len() > 1 || matches!(now[..], [Step::Fold(_)])) {
+            // One instruction alone is worth it for the rows that its code then goes through.
+            let by_rows = self.task.policy == Policy::Single && self.task.space.dims.len() > 1;
+            if compiled && (now.len() > 1 || matches!(now[..], [Step::Fold(_)]) || (by_rows && !now.is_empty())) {
                 self.steps.push(Step::Segment(self.segments.len()));
                 self.segments.push(now);
             } else {
@@ -133,7 +135,7 @@ impl Lowering<'_> {
             Fold::Min => Prim::Min,
         };
         let value = instruction(segment, prim, DType::F32, DType::F32, &[lanes, value])?;
-        segment.stores.push(Store { value, entry });
+        segment.stores.push(Store { value, entry, streamed: false });
         Some(())
     }
 }

@@ -118,6 +118,12 @@ impl Space {
         self.dims[..self.dims.len() - 1].iter().product()
     }
 
+    /// Rows from `row` on that lie at equal distances, whatever the access.
+    pub fn alike(&self, row: usize) -> usize {
+        let height = self.dims.len().checked_sub(2).map_or(1, |last| self.dims[last]);
+        height - row % height
+    }
+
     /// The element that an access touches at the start of a rectangle.
     pub fn start(&self, access: &Access, rect: Rect) -> isize {
         if access.linear {

@@ -8,15 +8,21 @@ const ROUND: f32 = 12_582_912.0;
 const LN2_HI: f32 = 0.693_359_4;
 const LN2_LO: f32 = -2.121_944_4e-4;
 
-/// `(k, r)` with `x = k · ln 2 + r`, |r| ≤ ln 2 / 2, for |x| ≤ 105.
+/// `(t, k, r)` with `x = k · ln 2 + r`, |r| ≤ ln 2 / 2, for |x| ≤ 105; k also stands in the low bits of t.
 #[inline(always)]
-fn reduce<N: Number>(x: N) -> (N::Int, N) {
+fn reduce<N: Number>(x: N) -> (N, N, N) {
     let round = x.of(ROUND);
     let t = x.mul_add(x.of(std::f32::consts::LOG2_E), round);
     let k = t - round;
     let r = k.mul_add(x.of(-LN2_HI), x);
     let r = k.mul_add(x.of(-LN2_LO), r);
-    (t.bits() - t.bits().of(ROUND.to_bits() as i32), r)
+    (t, k, r)
+}
+
+/// The k of [`reduce`] from its t.
+#[inline(always)]
+fn integer<N: Number>(t: N) -> N::Int {
+    t.bits() - t.bits().of(ROUND.to_bits() as i32)
 }
 
 /// `e^r − 1` for |r| ≤ ln 2 / 2. The coefficients of `(e^r − 1 − r) / r²` minimise the largest error relative to the
@@ -37,8 +43,12 @@ fn power_of_two<I: Integer>(k: I) -> I::Number {
 #[inline(always)]
 pub fn exp<N: Number>(x: N) -> N {
     // Past these the result is infinite or zero; a NaN passes both.
-    let (k, r) = reduce(x.at_most(89.0).at_least(-104.0));
+    let (t, k, r) = reduce(x.at_most(89.0).at_least(-104.0));
     let y = expm1_reduced(r) + x.of(1.0);
+    if let Some(scaled) = y.scaled(k) {
+        return scaled;
+    }
+    let k = integer(t);
     // In two steps, so that a subnormal result is rounded once.
     let half = k.down(1);
     y * power_of_two(half) * power_of_two(k - half)
@@ -47,7 +57,8 @@ pub fn exp<N: Number>(x: N) -> N {
 /// `e^x − 1`. Largest error 1.45 ULP over all f32.
 #[inline(always)]
 pub fn expm1<N: Number>(x: N) -> N {
-    let (k, r) = reduce(x.at_most(89.0).at_least(-25.0));
+    let (t, _, r) = reduce(x.at_most(89.0).at_least(-25.0));
+    let k = integer(t);
     let p = expm1_reduced(r);
     // Half the result, since 2^128 is no f32.
     let scale = power_of_two(k - k.of(1));

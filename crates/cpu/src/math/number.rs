@@ -12,6 +12,11 @@ pub trait Number:
     fn of(self, constant: f32) -> Self;
     /// `self · b + c`, rounded once where the instruction set has that.
     fn mul_add(self, b: Self, c: Self) -> Self;
+    /// `self · 2^k` for an integer k, rounded once, where one instruction does that.
+    #[inline(always)]
+    fn scaled(self, _k: Self) -> Option<Self> {
+        None
+    }
     fn abs(self) -> Self;
     fn copysign(self, sign: Self) -> Self;
     /// The bound where it is greater; a NaN stays.

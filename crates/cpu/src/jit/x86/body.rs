@@ -1,25 +1,15 @@
 //! A loop's body for one vector: which registers hold which values, and the instructions in order.
 
 use super::super::nodes::{Binary, Compare, Join, Node, Segment, Value};
+use super::fixed::{BYTES_OF_LANES, Fixed};
+use super::folds::Held;
 use super::vectors::{MASKS, Source, Vectors};
-use super::{Listing, POINTERS, TABLE, TEMPORARY, at};
+use super::{Listing, TABLE, TEMPORARY, at};
+use iced_x86::Register::RSP;
 use iced_x86::{Code, Instruction, Register};
 
 /// Stands for the lanes of a fold among the values that registers hold.
-const LANES: Value = Value::MAX;
-
-/// What stays where it is in the whole run.
-struct Fixed {
-    /// The register of each pointer that has one, by entry.
-    pointers: Vec<(u16, Register)>,
-    /// Where values that are the same in all lanes lie; those in registers too.
-    homes: Vec<Option<Source>>,
-    registers: Vec<(Value, u8)>,
-    /// The register of each fold's lanes.
-    lanes: Vec<u8>,
-    /// Bytes of the frame.
-    frame: usize,
-}
+const FOLDS: Value = Value::MAX;
 
 /// The state of one body.
 pub struct Body<'a> {
@@ -48,54 +38,90 @@ impl<'a> Body<'a> {
         for &(value, r) in &fixed.registers {
             (held[0][r as usize], register[value as usize]) = (Some(value), Some(r));
         }
-        fixed.lanes.iter().for_each(|&r| held[0][r as usize] = Some(LANES));
+        held[0][fixed.lanes as usize..].fill(Some(FOLDS));
         let frame = fixed.frame;
         Body { segment, vectors, fixed, uses, held, register, spilled: vec![None; count], frame }
     }
 
-    /// Lanes back to where they came from, after the loop.
+    fn folds(&self) -> impl Iterator<Item = (Held, u16)> {
+        self.fixed.held.iter().copied().zip(self.segment.folds.iter().map(|f| f.entry))
+    }
+
+    /// Lanes to where they came from, after all rows.
     pub fn store_lanes(&self, list: &mut Listing) -> Option<()> {
-        for (fold, &register) in self.segment.folds.iter().zip(&self.fixed.lanes) {
-            let to = self.pointer(list, fold.entry)?;
-            self.vectors.store_lanes(list, to, register)?;
+        for (held, entry) in self.folds().filter(|_| !self.segment.whole) {
+            self.vectors.settle(list, held)?;
+            let to = self.pointer(list, entry)?;
+            self.vectors.store_lanes(list, held, to, 0)?;
         }
         Some(())
     }
 
-    /// Pointers and values that stay, before the loop.
-    pub fn load_fixed(&self, list: &mut Listing) -> Option<()> {
+    /// Results of whole rows.
+    pub fn end_row(&self, list: &mut Listing) -> Option<()> {
+        for (held, entry) in self.folds().filter(|_| self.segment.whole) {
+            self.vectors.settle(list, held)?;
+            let to = self.pointer(list, entry)?;
+            self.vectors.combine(list, held, to)?;
+        }
+        Some(())
+    }
+
+    pub fn lanes_to_frame(&self, list: &mut Listing) -> Option<()> {
+        self.folds().enumerate().try_for_each(|(i, (held, _))| {
+            self.vectors.settle(list, held)?;
+            self.vectors.store_lanes(list, held, RSP, self.fixed.waiting + BYTES_OF_LANES * i)
+        })
+    }
+
+    pub fn lanes_from_frame(&self, list: &mut Listing) -> Option<()> {
+        self.folds().enumerate().try_for_each(|(i, (held, _))| {
+            self.vectors.load_lanes(list, held, RSP, self.fixed.waiting + BYTES_OF_LANES * i)
+        })
+    }
+
+    /// Constants that stay, and lanes that go through all rows, before the first row.
+    pub fn load_constants(&self, list: &mut Listing) -> Option<()> {
+        for &(value, register) in &self.fixed.registers {
+            if let (Node::Bits(_), Some(home)) = (self.segment.nodes[value as usize], self.fixed.homes[value as usize])
+            {
+                self.vectors.fetch(list, register, home)?;
+            }
+        }
+        for (held, entry) in self.folds().filter(|_| !self.segment.whole) {
+            list.push(Instruction::with2(Code::Mov_r64_rm64, TEMPORARY, at(TABLE, 8 * entry as usize)))?;
+            self.vectors.load_lanes(list, held, TEMPORARY, 0)?;
+        }
+        Some(())
+    }
+
+    /// Pointers and values that stay in a row, before it.
+    pub fn load_row(&self, list: &mut Listing) -> Option<()> {
         for &(entry, register) in &self.fixed.pointers {
             list.push(Instruction::with2(Code::Mov_r64_rm64, register, at(TABLE, 8 * entry as usize)))?;
         }
         for (value, node) in self.segment.nodes.iter().enumerate() {
             let register = self.fixed.registers.iter().find(|&&(v, _)| v as usize == value).map(|&(_, r)| r);
-            let home = self.fixed.homes[value];
-            match (*node, home) {
-                (Node::Spread(entry), Some(Source::Frame(frame))) => {
-                    let scratch = register.unwrap_or(0);
-                    let from = self.pointer(list, entry)?;
-                    self.vectors.spread(list, scratch, at(from, 0))?;
-                    if register.is_none() {
-                        self.vectors.spill(list, frame, scratch)?;
-                    }
+            if let (Node::Spread(entry), Some(Source::Frame(frame))) = (*node, self.fixed.homes[value]) {
+                let scratch = register.unwrap_or(0);
+                let from = self.pointer(list, entry)?;
+                self.vectors.spread(list, scratch, at(from, 0))?;
+                if register.is_none() {
+                    self.vectors.spill(list, frame, scratch)?;
                 }
-                (Node::Bits(_), Some(home)) => {
-                    if let Some(register) = register {
-                        self.vectors.fetch(list, register, home)?;
-                    }
-                }
-                _ => {}
             }
         }
-        for (fold, &register) in self.segment.folds.iter().zip(&self.fixed.lanes) {
-            let from = self.pointer(list, fold.entry)?;
-            self.vectors.load_lanes(list, register, from)?;
-        }
-        Some(())
+        let mut whole = self.folds().filter(|_| self.segment.whole);
+        whole.try_for_each(|(held, _)| self.vectors.start_lanes(list, held))
     }
 
-    /// The instructions of one vector; of what is left of one with `tail`.
-    pub fn emit(&mut self, list: &mut Listing, tail: bool) -> Option<()> {
+    /// The instructions of one vector; of what is left of one with `tail`. Where folds have two vectors of lanes,
+    /// `half` says which.
+    pub fn emit(&mut self, list: &mut Listing, half: usize, tail: bool) -> Option<()> {
+        for &entry in self.segment.ahead.iter().filter(|_| half == 0 && !tail) {
+            let from = self.pointer(list, entry)?;
+            self.vectors.ask(list, from)?;
+        }
         for at in 0..self.segment.nodes.len() {
             if !self.uses[at].is_empty() {
                 self.node(list, at, tail)?;
@@ -108,14 +134,18 @@ impl<'a> Body<'a> {
             let to = self.pointer(list, store.entry)?;
             match self.segment.is_mask(value) {
                 true => self.vectors.store_mask(list, to, register, tail)?,
-                false => self.vectors.store(list, to, register, tail)?,
+                false => self.vectors.store(list, to, register, tail, store.streamed)?,
             }
             self.release(&[value], count + i);
         }
         for (i, fold) in self.segment.folds.iter().enumerate() {
             let now = count + self.segment.stores.len() + i;
             let register = self.in_register(list, fold.value, &[fold.value], now)?;
-            self.vectors.fold(list, fold.fold, self.fixed.lanes[i], register, tail)?;
+            let held = self.fixed.held[i];
+            match tail && !self.vectors.wide {
+                true => self.vectors.fold_one(list, held, self.fixed.waiting + BYTES_OF_LANES * i, register)?,
+                false => self.vectors.fold(list, held, half as u8, register, tail)?,
+            }
             self.release(&[fold.value], now);
         }
         Some(())
@@ -152,6 +182,13 @@ impl<'a> Body<'a> {
                 self.release(&[a, b], now);
                 let dst = self.take(list, now, &[], now)?;
                 vectors.binary(list, op, dst, first, second)?;
+            }
+            Node::Scale(a, b) => {
+                let first = self.in_register(list, a, &[a, b], now)?;
+                let second = self.source(b)?;
+                self.release(&[a, b], now);
+                let dst = self.take(list, now, &[], now)?;
+                vectors.scale(list, dst, first, second)?;
             }
             Node::MulAdd(a, b, c) => {
                 let ends = |v: Value| self.ends(v, now);
@@ -234,7 +271,7 @@ impl<'a> Body<'a> {
     }
 
     fn is_fixed(&self, value: Value) -> bool {
-        value == LANES || self.fixed.registers.iter().any(|&(v, _)| v == value)
+        value == FOLDS || self.fixed.registers.iter().any(|&(v, _)| v == value)
     }
 
     /// The kind of registers that hold the value: masks have their own where vectors are wide.
@@ -321,39 +358,4 @@ fn uses(segment: &Segment) -> Vec<Vec<usize>> {
     }
     uses.iter_mut().for_each(|list| list.sort_unstable());
     uses
-}
-
-impl Fixed {
-    /// Half of the registers, about, may hold what is the same in every vector: what is used most.
-    fn new(segment: &Segment, vectors: Vectors, slots: &[usize], uses: &[Vec<usize>]) -> Fixed {
-        let mut pointers: Vec<(u16, Register)> = Vec::new();
-        let loads = segment.nodes.iter().filter_map(|node| match *node {
-            Node::Load(entry) | Node::LoadMask(entry) => Some(entry),
-            _ => None,
-        });
-        // Lanes are fetched once, and need no register for their pointer.
-        for entry in loads.chain(segment.stores.iter().map(|s| s.entry)) {
-            if pointers.len() < POINTERS.len() && !pointers.iter().any(|p| p.0 == entry) {
-                pointers.push((entry, POINTERS[pointers.len()]));
-            }
-        }
-        let mut frame = 0;
-        let homes = segment.nodes.iter().zip(slots).map(|(node, &slot)| match node {
-            Node::Bits(_) => Some(Source::Pool(slot)),
-            Node::Spread(_) => {
-                frame += vectors.bytes();
-                Some(Source::Frame(frame - vectors.bytes()))
-            }
-            _ => None,
-        });
-        let homes = homes.collect();
-        let same = |v: &usize| segment.nodes[*v].is_same() && !uses[*v].is_empty();
-        let mut wanted: Vec<usize> = (0..segment.nodes.len()).filter(same).collect();
-        wanted.sort_by_key(|&v| std::cmp::Reverse(uses[v].len()));
-        let first = vectors.registers() / 2 + 1;
-        let lanes: Vec<u8> = (first..vectors.registers()).rev().take(segment.folds.len()).collect();
-        let end = vectors.registers() - lanes.len() as u8;
-        let registers = wanted.into_iter().zip(first..end).map(|(v, r)| (v as Value, r)).collect();
-        Fixed { pointers, homes, registers, lanes, frame }
-    }
 }

@@ -1,6 +1,8 @@
 //! Code for x86-64: the frame of a function and its loop over vectors.
 
 mod body;
+mod fixed;
+mod folds;
 mod vectors;
 
 use super::nodes::{Node, Segment};
@@ -22,13 +24,14 @@ pub struct Code {
 
 impl Code {
     /// # Safety
-    /// As [`super::Function::run`].
+    /// As [`super::Function::run_rows`].
     #[inline]
-    pub unsafe fn run(&self, n: usize, table: *const *mut u8) {
+    pub unsafe fn run(&self, n: usize, table: *mut *mut u8, rows: usize, steps: *const isize) {
+        type Entry = unsafe extern "sysv64" fn(usize, *mut *mut u8, usize, *const isize);
         // SAFETY: the memory holds a function of this type from its start.
         unsafe {
-            let function: unsafe extern "sysv64" fn(usize, *const *mut u8) = std::mem::transmute(self.memory.as_ptr());
-            function(n, table);
+            let function: Entry = std::mem::transmute(self.memory.as_ptr());
+            function(n, table, rows, steps);
         }
     }
 }
@@ -38,6 +41,9 @@ const INDEX: Register = RAX;
 /// Elements in all; in the main loop less a vector.
 const COUNT: Register = RDI;
 const TABLE: Register = RSI;
+/// How many rows there are, and how far pointers move from row to row, when the function begins.
+const ROWS: Register = RDX;
+const STEPS: Register = RCX;
 /// Points to the constants.
 const POOL: Register = R15;
 /// For what is needed at once.
@@ -94,12 +100,7 @@ fn at(base: Register, displacement: usize) -> MemoryOperand {
 
 /// Assembles a function over vectors of 512 bits, or of 256.
 pub fn assemble(segment: &Segment, wide: bool) -> Option<Code> {
-    /// Most folds of a segment: they keep their registers.
-    const FOLDS: usize = 6;
-    if segment.folds.len() > if wide { FOLDS } else { 0 } {
-        return None;
-    }
-    let vectors = Vectors { wide };
+    let vectors = Vectors { wide, offset: 0 };
     let mut pool = vectors.pool();
     let constants = |pool: &mut Vec<u32>, bits: u32| {
         let start = pool.len();
@@ -113,14 +114,24 @@ pub fn assemble(segment: &Segment, wide: bool) -> Option<Code> {
         .collect();
     let pool = pool.into_boxed_slice();
 
-    // The bodies come first, since the frame holds what they spill.
-    let body = |tail: bool| {
+    // The bodies come first, since the frame holds what they spill. Lanes of folds are two narrow vectors.
+    let halves = if wide || segment.folds.is_empty() { 1 } else { 2 };
+    let body = |half: usize, tail: bool| {
+        let vectors = Vectors { offset: half * vectors.lanes(), ..vectors };
         let (mut body, mut own) = (Body::new(segment, vectors, &slots), Listing::default());
-        body.emit(&mut own, tail)?;
+        body.emit(&mut own, half, tail)?;
         Some((body, own.instructions))
     };
-    let ((main, each), (tail, last)) = (body(false)?, body(true)?);
-    let size = main.frame.max(tail.frame);
+    let (tail, last) = body(0, true)?;
+    let (main, mut each) = body(0, false)?;
+    let mut size = main.frame.max(tail.frame);
+    for half in 1..halves {
+        let (body, own) = body(half, false)?;
+        size = size.max(body.frame);
+        each.extend(own);
+    }
+    let (left, steps) = (size, size + 8);
+    size += 16;
 
     let mut list = Listing::default();
     list.push(Instruction::with1(Op::Push_r64, RBP))?;
@@ -134,12 +145,17 @@ pub fn assemble(segment: &Segment, wide: bool) -> Option<Code> {
     }
     list.push(Instruction::with2(Op::Sub_rm64_imm32, RSP, size as i32))?;
     list.push(Instruction::with2(Op::And_rm64_imm8, RSP, -64))?;
+    list.push(Instruction::with2(Op::Mov_rm64_r64, at(RSP, left), ROWS))?;
+    list.push(Instruction::with2(Op::Mov_rm64_r64, at(RSP, steps), STEPS))?;
     list.push(Instruction::with2(Op::Mov_r64_imm64, POOL, pool.as_ptr() as u64))?;
-    main.load_fixed(&mut list)?;
-    list.push(Instruction::with2(Op::Xor_r32_rm32, EAX, EAX))?;
+    main.load_constants(&mut list)?;
 
+    let (row, end) = (list.label(), list.label());
+    list.place(row)?;
+    main.load_row(&mut list)?;
+    list.push(Instruction::with2(Op::Xor_r32_rm32, EAX, EAX))?;
     let (again, rest, done) = (list.label(), list.label(), list.label());
-    let lanes = vectors.lanes() as i32;
+    let lanes = (halves * vectors.lanes()) as i32;
     list.push(Instruction::with2(Op::Sub_rm64_imm8, COUNT, lanes))?;
     list.jump(Op::Jb_rel32_64, rest)?;
     list.place(again)?;
@@ -156,6 +172,7 @@ pub fn assemble(segment: &Segment, wide: bool) -> Option<Code> {
     if wide {
         vectors.mask_rest(&mut list)?;
     } else {
+        main.lanes_to_frame(&mut list)?;
         list.place(one_by_one)?;
     }
     last.into_iter().try_for_each(|i| list.push(Ok(i)))?;
@@ -163,15 +180,31 @@ pub fn assemble(segment: &Segment, wide: bool) -> Option<Code> {
         list.push(Instruction::with2(Op::Add_rm64_imm8, INDEX, 1))?;
         list.push(Instruction::with2(Op::Cmp_r64_rm64, INDEX, COUNT))?;
         list.jump(Op::Jb_rel32_64, one_by_one)?;
+        main.lanes_from_frame(&mut list)?;
     }
 
     list.place(done)?;
+    main.end_row(&mut list)?;
+    list.push(Instruction::with1(Op::Dec_rm64, at(RSP, left)))?;
+    list.jump(Op::Je_rel32_64, end)?;
+    list.push(Instruction::with2(Op::Mov_r64_rm64, TEMPORARY, at(RSP, steps)))?;
+    for entry in segment.entries() {
+        let entry = 8 * entry as usize;
+        list.push(Instruction::with2(Op::Mov_r64_rm64, INDEX, at(TEMPORARY, entry)))?;
+        list.push(Instruction::with2(Op::Add_rm64_r64, at(TABLE, entry), INDEX))?;
+    }
+    list.jump(Op::Jmp_rel32_64, row)?;
+    list.place(end)?;
     main.store_lanes(&mut list)?;
     list.push(Instruction::with2(Op::Lea_r64_m, RSP, MemoryOperand::with_base_displ(RBP, -8 * SAVED.len() as i64)))?;
     for &register in SAVED.iter().rev() {
         list.push(Instruction::with1(Op::Pop_r64, register))?;
     }
     list.push(Instruction::with1(Op::Pop_r64, RBP))?;
+    if segment.stores.iter().any(|s| s.streamed) {
+        // What went past the caches is seen before whatever says that it is there.
+        list.push(Ok(Instruction::with(Op::Sfence)))?;
+    }
     list.push(Ok(Instruction::with(Op::VEX_Vzeroupper)))?;
     list.push(Ok(Instruction::with(Op::Retnq)))?;
     let memory = executable(&list.instructions)?;

@@ -1,9 +1,9 @@
 //! Instructions on vectors of 512 bits (AVX-512) and 256 (AVX2).
 
-use super::super::nodes::{Binary, Compare, Fold, Join, Unary};
+use super::super::nodes::{Binary, Compare, Join, Unary};
 use super::{COUNT, INDEX, Listing, POOL, TEMPORARY, at};
 use iced_x86::Code::{self as Op, *};
-use iced_x86::Register::{self, K0, K1, K7, R11D, RSP, XMM0, YMM0, ZMM0};
+use iced_x86::Register::{self, K0, K1, R11D, RSP, XMM0, YMM0, ZMM0};
 use iced_x86::{Instruction, MemoryOperand};
 
 /// Lanes that the tail of a run has are marked in this mask.
@@ -11,9 +11,10 @@ const REST: Register = K1;
 /// Mask registers for values: 0 can't mask, 1 marks the rest, and the last is for folds.
 const FIRST_MASK: u32 = 2;
 pub const MASKS: u32 = 5;
-const FOLD_MASK: Register = K7;
 /// Where the pool has ones for storing masks as bytes; before them it has the masks of 0 to 15 lanes.
 const ONES: usize = 32;
+/// Where it has infinity, and minus infinity.
+pub const INFINITIES: usize = 48;
 
 /// The last operand of an instruction.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +29,8 @@ pub enum Source {
 #[derive(Clone, Copy)]
 pub struct Vectors {
     pub wide: bool,
+    /// Elements between the index and the vector's first one.
+    pub offset: usize,
 }
 
 impl Vectors {
@@ -45,6 +48,11 @@ impl Vectors {
         if self.wide { 31 } else { 15 }
     }
 
+    /// Where the vector's elements of `size` bytes lie.
+    fn elements(self, base: Register, size: usize) -> MemoryOperand {
+        MemoryOperand::with_base_index_scale_displ_size(base, INDEX, size as u32, (self.offset * size) as i64, 1)
+    }
+
     fn spare(self) -> Register {
         XMM0 + u32::from(self.registers())
     }
@@ -52,14 +60,14 @@ impl Vectors {
     /// What the pool begins with.
     pub fn pool(self) -> Vec<u32> {
         let masks = (0..8).map(|i| ((1u32 << (2 * i)) - 1) | (((1u32 << (2 * i + 1)) - 1) << 16));
-        masks.chain([0x0101_0101; 4]).collect()
+        masks.chain([0x0101_0101; 4]).chain([f32::INFINITY, f32::NEG_INFINITY].map(f32::to_bits)).collect()
     }
 
-    fn vector(self, register: u8) -> Register {
+    pub fn vector(self, register: u8) -> Register {
         if self.wide { ZMM0 + u32::from(register) } else { YMM0 + u32::from(register) }
     }
 
-    fn half(register: u8) -> Register {
+    pub fn half(register: u8) -> Register {
         XMM0 + u32::from(register)
     }
 
@@ -151,7 +159,7 @@ impl Vectors {
     }
 
     pub fn load(self, list: &mut Listing, dst: u8, base: Register, tail: bool) -> Option<()> {
-        let from = MemoryOperand::with_base_index_scale(base, INDEX, 4);
+        let from = self.elements(base, 4);
         match (self.wide, tail) {
             (true, _) => {
                 let made = Instruction::with2(EVEX_Vmovups_zmm_k1z_zmmm512, self.vector(dst), from);
@@ -162,9 +170,12 @@ impl Vectors {
         }
     }
 
-    pub fn store(self, list: &mut Listing, base: Register, src: u8, tail: bool) -> Option<()> {
-        let to = MemoryOperand::with_base_index_scale(base, INDEX, 4);
+    /// Whole vectors past the caches with `streamed`, where they start with a line.
+    pub fn store(self, list: &mut Listing, base: Register, src: u8, tail: bool, streamed: bool) -> Option<()> {
+        let to = self.elements(base, 4);
         match (self.wide, tail) {
+            (true, false) if streamed => list.push(Instruction::with2(EVEX_Vmovntps_m512_zmm, to, self.vector(src))),
+            (false, false) if streamed => list.push(Instruction::with2(VEX_Vmovntps_m256_ymm, to, self.vector(src))),
             (true, _) => {
                 let made = Instruction::with2(EVEX_Vmovups_zmmm512_k1z_zmm, to, self.vector(src));
                 list.push(made.map(|i| rest(i, tail, false)))
@@ -176,7 +187,7 @@ impl Vectors {
 
     /// Bytes into the mask `dst`.
     pub fn load_mask(self, list: &mut Listing, dst: u8, base: Register, tail: bool) -> Option<()> {
-        let from = MemoryOperand::with_base_index_scale(base, INDEX, 1);
+        let from = self.elements(base, 1);
         let spare = self.spare();
         if self.wide {
             let made = Instruction::with2(EVEX_Vmovdqu8_xmm_k1z_xmmm128, spare, from);
@@ -197,7 +208,7 @@ impl Vectors {
 
     /// The mask as bytes of 0 and 1.
     pub fn store_mask(self, list: &mut Listing, base: Register, src: u8, tail: bool) -> Option<()> {
-        let to = MemoryOperand::with_base_index_scale(base, INDEX, 1);
+        let to = self.elements(base, 1);
         let spare = self.spare();
         let ones = at(POOL, ONES);
         if self.wide {
@@ -221,35 +232,9 @@ impl Vectors {
         }
     }
 
-    /// The lanes that the entry's pointer `base` leads to, and back.
-    pub fn load_lanes(self, list: &mut Listing, dst: u8, base: Register) -> Option<()> {
-        list.push(Instruction::with2(EVEX_Vmovups_zmm_k1z_zmmm512, self.vector(dst), at(base, 0)))
-    }
-
-    pub fn store_lanes(self, list: &mut Listing, base: Register, src: u8) -> Option<()> {
-        list.push(Instruction::with2(EVEX_Vmovups_zmmm512_k1z_zmm, at(base, 0), self.vector(src)))
-    }
-
-    /// Lanes take in a vector.
-    pub fn fold(self, list: &mut Listing, fold: Fold, lanes: u8, value: u8, tail: bool) -> Option<()> {
-        let (lanes, value) = (self.vector(lanes), self.vector(value));
-        let op = match fold {
-            Fold::Sum => {
-                let made = Instruction::with3(EVEX_Vaddps_zmm_k1z_zmm_zmmm512b32_er, lanes, lanes, value);
-                return list.push(made.map(|i| rest(i, tail, false)));
-            }
-            Fold::Max => EVEX_Vmaxps_zmm_k1z_zmm_zmmm512b32_sae,
-            Fold::Min => EVEX_Vminps_zmm_k1z_zmm_zmmm512b32_sae,
-        };
-        // The instruction gives its second operand where either is NaN, so lanes that are NaN are put back.
-        let (spare, unordered) = (self.vector(self.registers()), 3u32);
-        list.push(Instruction::with4(EVEX_Vcmpps_kr_k1_zmm_zmmm512b32_imm8_sae, FOLD_MASK, lanes, lanes, unordered))?;
-        list.push(Instruction::with3(op, spare, lanes, value))?;
-        list.push(Instruction::with2(EVEX_Vmovaps_zmm_k1z_zmmm512, spare, lanes).map(|mut i| {
-            i.set_op_mask(FOLD_MASK);
-            i
-        }))?;
-        list.push(Instruction::with2(EVEX_Vmovaps_zmm_k1z_zmmm512, lanes, spare).map(|i| rest(i, tail, false)))
+    /// Asks for the line that the elements of 32 bits behind `base` lie in.
+    pub fn ask(self, list: &mut Listing, base: Register) -> Option<()> {
+        list.push(Instruction::with1(Prefetcht1_m8, self.elements(base, 4)))
     }
 
     pub fn copy(self, list: &mut Listing, dst: u8, src: u8) -> Option<()> {
@@ -289,6 +274,12 @@ impl Vectors {
             Binary::SubInt => (EVEX_Vpsubd_zmm_k1z_zmm_zmmm512b32, VEX_Vpsubd_ymm_ymm_ymmm256),
         };
         self.three(list, if self.wide { wide } else { narrow }, self.vector(dst), a, b, None)
+    }
+
+    /// `a · 2^b`; `None` for narrow vectors.
+    pub fn scale(self, list: &mut Listing, dst: u8, a: u8, b: Source) -> Option<()> {
+        let op = self.wide.then_some(EVEX_Vscalefps_zmm_k1z_zmm_zmmm512b32_er)?;
+        self.three(list, op, self.vector(dst), a, b, None)
     }
 
     /// `dst · b + c`.
@@ -365,7 +356,7 @@ impl Vectors {
 }
 
 /// Only the lanes that the tail has.
-fn rest(mut instruction: Instruction, tail: bool, zeroing: bool) -> Instruction {
+pub fn rest(mut instruction: Instruction, tail: bool, zeroing: bool) -> Instruction {
     if tail {
         instruction.set_op_mask(REST);
         instruction.set_zeroing_masking(zeroing);

@@ -1,6 +1,7 @@
 //! Reductions along the reduced elements.
 
-use super::super::code::{Frame, Source};
+use super::super::code::Source;
+use super::super::frame::Frame;
 use super::super::space::Rect;
 use super::super::strided;
 use super::fold::Rows;
@@ -28,6 +29,13 @@ impl Reducing {
     ) {
         let tree = self.tree;
         lanes.iter().enumerate().for_each(|(number, &lanes)| frame.fold_into(number, lanes));
+        if self.code.whole {
+            for (number, (item, &target)) in self.items.iter().zip(targets).enumerate() {
+                frame.fold_into(number, target.wrapping_add(units.start * item.fold.state));
+            }
+            // SAFETY: the caller's; rows are groups, with a result each.
+            return unsafe { frame.eval_rows(units) };
+        }
         let mut unit = units.start;
         while unit < units.end {
             let (output, chunk) = (unit / tree.chunks, unit % tree.chunks);
@@ -124,6 +132,13 @@ impl Reducing {
             unsafe { (item.fold.start)(LANES, lanes) };
         }
         let mut at = range.start;
+        if self.goes_by_rows() {
+            let runs = range.start / tree.length..range.end / tree.length;
+            let first = output * tree.runs;
+            // SAFETY: the caller's; a run is a row.
+            unsafe { frame.eval_rows(first + runs.start..first + runs.end) };
+            at = range.end;
+        }
         while at < range.end {
             let n = match tree.stretch(at, range.end, self.block) {
                 n if self.folded => n.min(tree.length - at % tree.length),

@@ -8,11 +8,13 @@ mod inner;
 mod monoid;
 mod outer;
 pub mod tree;
+mod walk;
 
-use super::code::{Cell, Code, Frame, Policy, Source};
+use super::code::{Cell, Code, Policy, Source};
 use super::elementwise::LONG_ROW;
+use super::frame::Frame;
 use super::lower::{Reduced, Task, lower};
-use super::space::{Access, Space, order_by_steps};
+use super::space::Space;
 use super::{Accesses, Shared, Way, part, scratch, tasks};
 use crate::isa::Isa;
 use crate::jit;
@@ -23,6 +25,7 @@ use fovea_core::plan::{LoopNest, Reduce, Slot};
 use fovea_core::{Error, Result, Shape};
 use smallvec::SmallVec;
 use tree::{CHUNK, LANES, Tree};
+use walk::{choose, split_kept};
 
 /// Elements that a reduction of plain memory takes at a time.
 const PLAIN_BLOCK: usize = 4 * CHUNK;
@@ -101,11 +104,17 @@ impl Reducing {
         let space = Space::new(&nest.shape, &order, &group, &accesses.list);
         let plain = nest.program.instrs.is_empty() && nest.stores.is_empty();
         // Folding at once takes a block to lie within one run.
-        let folds_at_once = !plain
-            && match strategy {
-                Strategy::Inner => tree.length >= LONG_ROW && way.isa == Isa::Avx512,
-                Strategy::Outer => space.cols() >= SHORT_STRIP,
-            };
+        let folds_at_once = match strategy {
+            Strategy::Inner => {
+                let room = jit::has_room(nest.reductions.items.len(), way.isa);
+                // Narrow sums of memory as it is have several rows under way instead, which takes fewer instructions.
+                let sums = nest.reductions.items.iter().all(|item| item.monoid == Monoid::Sum);
+                let narrow = sums && tree.runs == 1 && way.isa != Isa::Avx512;
+                let as_it_is = plain && (tree.pieces > 1 || narrow);
+                tree.length >= LONG_ROW && room && !as_it_is
+            }
+            Strategy::Outer => !plain && space.cols() >= SHORT_STRIP,
+        };
         let reduced_output = |item: &Reduce| Reduced {
             output: item.output,
             fold: match item.monoid {
@@ -126,6 +135,8 @@ impl Reducing {
                 across: strategy == Strategy::Outer,
                 position: accesses.position,
                 policy,
+                whole: strategy == Strategy::Inner && tree.chunks == 1 && tree.runs == 1,
+                advice: &accesses.advice,
                 way,
             })
         };
@@ -136,7 +147,7 @@ impl Reducing {
             Strategy::Inner => {
                 let linear = |a: &Option<u16>| a.is_none_or(|a| space.accesses[a as usize].linear);
                 let plain = plain && accesses.operands.iter().all(linear);
-                one_row = space.cols() == tree.length && space.cols() >= LONG_ROW && !plain;
+                one_row = space.cols() == tree.length && space.cols() >= LONG_ROW && (!plain || folds_at_once);
                 lower_for(if space.cols() != tree.length {
                     Policy::Range
                 } else if one_row {
@@ -192,8 +203,20 @@ impl Reducing {
         Ok(Reducing { space, code, tree, strategy, items, outputs, block, width, single, folded })
     }
 
+    pub fn code(&self) -> &Code {
+        &self.code
+    }
+
+    /// Whether the code goes from run to run of a chunk by itself.
+    fn goes_by_rows(&self) -> bool {
+        self.code.by_rows && self.tree.pieces == 1 && self.strategy == Strategy::Inner
+    }
+
     /// Blocks that a run takes, about.
     pub fn blocks(&self) -> usize {
+        if self.goes_by_rows() {
+            return self.code.groups_of_rows(&self.space);
+        }
         let at_once = (self.block / self.tree.size().max(1)).max(1);
         self.outputs.div_ceil(at_once) * self.tree.size().div_ceil(self.block.max(1))
     }
@@ -346,43 +369,4 @@ fn folds(nest: &LoopNest, slots: &[Slot], tree: Tree, isa: Isa) -> Result<Vec<Fo
             Ok(fold)
         })
         .collect()
-}
-
-/// Operands by how many elements they have, largest first.
-fn largest_first<'a>(shape: &Shape, accesses: &'a Accesses) -> Vec<&'a Access> {
-    let elements = |a: &Access| -> usize { (0..shape.rank()).filter(|&i| a.steps[i] != 0).map(|i| shape[i]).product() };
-    let mut list: Vec<&Access> = accesses.operands.iter().flatten().map(|&a| &accesses.list[a as usize]).collect();
-    list.sort_by_key(|a| std::cmp::Reverse(elements(a)));
-    list
-}
-
-/// The kept axes in the order of memory, split into those that a strip runs along (one dimension, merged) and others.
-fn split_kept(shape: &Shape, kept: &[usize], accesses: &Accesses) -> (Vec<usize>, Vec<usize>) {
-    let ranked: Vec<Access> = largest_first(shape, accesses)
-        .into_iter()
-        .chain(accesses.stores.iter().map(|s| &accesses.list[s.1 as usize]))
-        .cloned()
-        .collect();
-    let order = order_by_steps(kept, &ranked);
-    let one = |from: usize| Space::new(shape, &order[from..], &|_| 0, &accesses.list).dims.len() == 1;
-    let from = (0..order.len()).find(|&from| one(from)).unwrap_or(order.len());
-    (order[..from].to_vec(), order[from..].to_vec())
-}
-
-/// Runs along whatever lies closest together in the operands, the largest ones first.
-fn choose(shape: &Shape, tree: Tree, accesses: &Accesses, reduced: &[usize], strip: &[usize]) -> Strategy {
-    let cols: usize = strip.iter().map(|&a| shape[a]).product();
-    let (Some(&run), Some(&strip)) = (reduced.last(), strip.last()) else {
-        return if reduced.is_empty() { Strategy::Outer } else { Strategy::Inner };
-    };
-    // Runs that leave most lanes empty.
-    if tree.size() <= LANES / 2 && cols >= LANES {
-        return Strategy::Outer;
-    }
-    let operands = accesses.operands.iter().flatten().map(|&a| &accesses.list[a as usize]);
-    let votes = operands.clone().chain(accesses.stores.iter().map(|s| &accesses.list[s.1 as usize])).find_map(|a| {
-        let (along, across) = (a.steps[run].unsigned_abs(), a.steps[strip].unsigned_abs());
-        (along != 0 && across != 0 && along != across).then_some(across < along)
-    });
-    if votes == Some(true) { Strategy::Outer } else { Strategy::Inner }
 }

@@ -1,6 +1,7 @@
 //! Reductions across kept elements: strips of neighbouring results, sixteen rows of partial results each.
 
-use super::super::code::{Frame, Source};
+use super::super::code::Source;
+use super::super::frame::Frame;
 use super::super::space::Rect;
 use super::super::strided;
 use super::fold::Strip;

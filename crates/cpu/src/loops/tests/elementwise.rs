@@ -80,7 +80,7 @@ fn every_primitive_and_cast_over_special_values() {
                     case.operand(dtype, l, random);
                 }
                 case.store(0, Layout::contiguous(Shape::from([700])), random);
-                match CompiledLoop::compile(&case.nest, &case.slots) {
+                match CompiledLoop::compile(&case.nest, &case.slots, &[]) {
                     Ok(_) => case.check(),
                     Err(e) => {
                         assert_eq!(e.kind(), ErrorKind::DType);
@@ -192,7 +192,7 @@ fn nests_that_reach_outside_their_slots_are_refused() {
     case.store(0, l, random);
     case.check();
     case.slots[0].elements = 15;
-    assert_eq!(CompiledLoop::compile(&case.nest, &case.slots).unwrap_err().kind(), ErrorKind::Internal);
+    assert_eq!(CompiledLoop::compile(&case.nest, &case.slots, &[]).unwrap_err().kind(), ErrorKind::Internal);
 }
 
 #[test]
@@ -211,6 +211,10 @@ fn meaningless_programs_are_errors() {
         case.operand(dtype, l, random);
         case.operand(dtype, l, random);
         case.store(0, l, random);
-        assert_eq!(CompiledLoop::compile(&case.nest, &case.slots).unwrap_err().kind(), ErrorKind::DType, "{prim:?}");
+        assert_eq!(
+            CompiledLoop::compile(&case.nest, &case.slots, &[]).unwrap_err().kind(),
+            ErrorKind::DType,
+            "{prim:?}"
+        );
     }
 }

@@ -1,5 +1,7 @@
 //! Compiled segments beside the same nodes computed one lane at a time.
 
+mod folds;
+
 use super::*;
 use crate::isa::Isa;
 
@@ -52,6 +54,7 @@ fn lane(segment: &Segment, table: &[*mut u8], spread: &[u32], i: usize) -> Vec<u
                 Binary::AddInt => get(a).wrapping_add(get(b)),
                 Binary::SubInt => get(a).wrapping_sub(get(b)),
             },
+            Node::Scale(a, b) => ((f64::from(float(a)) * f64::from(float(b)).exp2()) as f32).to_bits(),
             Node::MulAdd(a, b, c) => float(a).mul_add(float(b), float(c)).to_bits(),
             Node::Compare(op, a, b) => match op {
                 Compare::Equal => (float(a) == float(b)) as u32,
@@ -176,10 +179,10 @@ fn random_segment(dice: &mut Dice, size: usize) -> Segment {
     for entry in [0, 3, ARRAYS + 2, ARRAYS + 4] {
         let value = numbers[dice.below(numbers.len())];
         let entry = if entry < ARRAYS { entry as u16 } else { entry as u16 + 10 };
-        segment.stores.push(Store { value, entry });
+        segment.stores.push(Store { value, entry, streamed: false });
     }
     if let Some(&mask) = masks.last() {
-        segment.stores.push(Store { value: mask, entry: (ARRAYS + 1) as u16 });
+        segment.stores.push(Store { value: mask, entry: (ARRAYS + 1) as u16, streamed: false });
     }
     segment
 }
@@ -250,68 +253,58 @@ fn random_segments_of_every_length_compute_what_their_nodes_say() {
 }
 
 #[test]
+fn the_exponential_is_the_same_where_instructions_scale() {
+    let number = crate::math::exp::<true>;
+    let mut dice = Dice(5);
+    let mut x: Vec<f32> = (0..20_000).map(|i| (i as f32 - 12_000.0) / 100.0).collect();
+    x.extend((0..20_000).map(|_| f32::from_bits(dice.element())));
+    for isa in instruction_sets() {
+        let mut segment = Segment::default();
+        segment.scales = isa == Isa::Avx512;
+        let value = segment.push(Node::Load(0));
+        let value = trace(&mut segment, value, |x| crate::math::formulas::exp(x));
+        segment.stores.push(Store { value, entry: 1, streamed: false });
+        let Some(function) = compile(&segment, isa) else { panic!("there is no code") };
+        let mut y = vec![0f32; x.len()];
+        let table = [x.as_mut_ptr().cast(), y.as_mut_ptr().cast()];
+        // SAFETY: both have as many elements.
+        unsafe { function.run(x.len(), table.as_ptr()) };
+        for (&x, y) in x.iter().zip(y) {
+            assert!(same(y.to_bits(), number(x).to_bits()), "{isa:?}: e^{x} is {y} for {}", number(x));
+        }
+    }
+}
+
+#[test]
+fn results_past_the_caches_are_as_others() {
+    let mut dice = Dice(9);
+    let mut memory = vec![0u32; 400];
+    let start = memory.as_ptr().align_offset(64);
+    for (isa, n) in instruction_sets().flat_map(|isa| [0, 3, 16, 24, 47, 130].map(|n| (isa, n))) {
+        let mut x: Vec<u32> = (0..n).map(|_| dice.element()).collect();
+        let mut segment = Segment::default();
+        let value = segment.push(Node::Load(0));
+        segment.stores.push(Store { value, entry: 1, streamed: true });
+        let Some(function) = compile(&segment, isa) else { panic!("there is no code") };
+        memory.fill(7);
+        let result = &mut memory[start..];
+        // SAFETY: both have as many elements, and the second starts with a line.
+        unsafe { function.run(n, [x.as_mut_ptr().cast(), result.as_mut_ptr().cast()].as_ptr()) };
+        assert_eq!((&result[..n], result[n]), (&x[..], 7));
+    }
+}
+
+#[test]
 fn the_same_segment_is_compiled_once() {
     let mut segment = Segment::default();
     let x = segment.push(Node::Load(0));
     let y = segment.push(Node::Binary(Binary::Add, x, x));
-    segment.stores.push(Store { value: y, entry: 1 });
+    segment.stores.push(Store { value: y, entry: 1, streamed: false });
     for isa in instruction_sets() {
         let (Some(a), Some(b)) = (compile(&segment, isa), compile(&segment.clone(), isa)) else {
             panic!("there is no code")
         };
         assert!(Arc::ptr_eq(&a, &b));
-    }
-}
-
-#[test]
-fn folds_take_every_element_into_its_lane() {
-    if crate::isa::isa() < Isa::Avx512 {
-        return;
-    }
-    let mut dice = Dice(11);
-    for round in 0..200 {
-        let mut segment = Segment::default();
-        let (x, y) = (segment.push(Node::Load(0)), segment.push(Node::Load(1)));
-        let both = segment.push(Node::Binary(Binary::Mul, x, y));
-        segment.folds = vec![
-            Lanes { value: both, fold: Fold::Sum, entry: 2 },
-            Lanes { value: x, fold: [Fold::Sum, Fold::Max, Fold::Min][round % 3], entry: 3 },
-        ];
-        let n = dice.below(100);
-        let mut arrays: Vec<Vec<u32>> = (0..4).map(|_| (0..n.max(16)).map(|_| dice.element()).collect()).collect();
-        let mut wanted = arrays.clone();
-        for i in 0..n {
-            let (x, y) = (f32::from_bits(arrays[0][i]), f32::from_bits(arrays[1][i]));
-            for (fold, value) in segment.folds.iter().zip([x * y, x]) {
-                let lane = &mut wanted[fold.entry as usize][i % 16];
-                let state = f32::from_bits(*lane);
-                let next = match fold.fold {
-                    Fold::Sum => state + value,
-                    Fold::Max => {
-                        if (state > value) | state.is_nan() {
-                            state
-                        } else {
-                            value
-                        }
-                    }
-                    Fold::Min => {
-                        if (state < value) | state.is_nan() {
-                            state
-                        } else {
-                            value
-                        }
-                    }
-                };
-                *lane = next.to_bits();
-            }
-        }
-        let Some(function) = compile(&segment, Isa::Avx512) else { panic!("there is no code") };
-        let table: Vec<*mut u8> = arrays.iter_mut().map(|a| a.as_mut_ptr().cast()).collect();
-        // SAFETY: every entry has n elements, those of lanes 16.
-        unsafe { function.run(n, table.as_ptr()) };
-        for (got, wanted) in arrays.iter().flatten().zip(wanted.iter().flatten()) {
-            assert!(same(*got, *wanted), "{n} elements: {got:x} for {wanted:x}");
-        }
     }
 }
 
@@ -323,6 +316,6 @@ fn segments_too_large_for_their_numbers_are_refused() {
         let y = segment.push(Node::Bits(bits));
         x = segment.push(Node::Binary(Binary::Add, x, y));
     }
-    segment.stores.push(Store { value: x, entry: 1 });
+    segment.stores.push(Store { value: x, entry: 1, streamed: false });
     assert!(instruction_sets().all(|isa| compile(&segment, isa).is_none()));
 }

@@ -1,6 +1,7 @@
 //! Which operand is broadcast and which is read as vectors, in which order of loops, and how each is packed.
 
 use super::axes::{Axes, Axis, MAX_CHECKS, Place};
+use super::depthwise::Depthwise;
 use super::image::Image;
 use super::lanes::Lanes;
 use super::problem::{Access, Problem};
@@ -40,6 +41,8 @@ pub(super) enum Way {
     Tiles,
     /// Many batch indices at a time.
     Lanes(Lanes),
+    /// The same with the operands read where they lie.
+    Depthwise(Depthwise),
     /// Few rows along the positions of planes.
     Stencil(Stencil),
 }
@@ -98,6 +101,7 @@ impl Product {
                 let packed = Product::new(problem, swapped, orders)?;
                 ways.extend(packed.with_boxes(problem, orders.0, tile));
                 ways.extend(packed.with_lanes(problem, orders.0, tile));
+                ways.extend(packed.with_depthwise(problem, orders.0, tile));
                 ways.extend(packed.with_stencil(problem, orders.1, tile));
                 let in_place = packed.in_place(tile);
                 for way in in_place.into_iter().chain([packed]) {
@@ -167,6 +171,13 @@ impl Product {
         let (left, role) = if self.swapped { (&problem.b, Role::Col) } else { (&problem.a, Role::Row) };
         let lanes = Lanes::of(self, problem, left, &order.of(problem, role, left), tile)?;
         Some(Product { way: Way::Lanes(lanes), ..self.clone() })
+    }
+
+    /// The same read where it lies, channels last.
+    fn with_depthwise(&self, problem: &Problem, order: Order, tile: TileSize) -> Option<Product> {
+        let (left, role) = if self.swapped { (&problem.b, Role::Col) } else { (&problem.a, Role::Row) };
+        let depthwise = Depthwise::of(self, problem, left, &order.of(problem, role, left), tile)?;
+        Some(Product { way: Way::Depthwise(depthwise), ..self.clone() })
     }
 
     /// The same along the positions of its vectors' images, where it is a convolution to few channels.
@@ -239,6 +250,7 @@ impl Product {
         match &self.way {
             Way::Tiles => {}
             Way::Lanes(lanes) => return lanes.cost(self, tile),
+            Way::Depthwise(depthwise) => return depthwise.cost(self, tile),
             Way::Stencil(stencil) => return stencil.cost(self, tile),
         }
         let (m, n, k) = (self.m as f64, self.n as f64, self.k as f64);

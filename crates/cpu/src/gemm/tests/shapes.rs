@@ -259,12 +259,17 @@ fn convolution_backward_to_the_weights() {
     convolutions()[3].backward_weights().check::<f64>(&mut random);
 }
 
-/// All ways of running a case whose images lie channels-last.
-pub(super) fn ways_for_images(case: &Case) -> Vec<Product> {
-    let [a, b] = [&case.a, &case.b].map(|shape| match shape[..] {
+/// Channels-last layouts of a convolution's operands, weights as if they were images too.
+pub(super) fn image_layouts(case: &Case) -> [Layout; 2] {
+    [&case.a, &case.b].map(|shape| match shape[..] {
         [n, g, c, h, w] => Layout::contiguous(Shape::from([n, h, w, g, c])).permute(&[0, 3, 4, 1, 2]),
         _ => Layout::contiguous(Shape::new(shape)),
-    });
+    })
+}
+
+/// All ways of running a case whose images lie channels-last.
+pub(super) fn ways_for_images(case: &Case) -> Vec<Product> {
+    let [a, b] = image_layouts(case);
     ways(case, &a, &b)
 }
 

@@ -99,7 +99,10 @@ impl Product {
         for swapped in [false, true] {
             for orders in [(ByResult, ByResult), (ByOperand, ByResult), (ByResult, ByOperand), (ByOperand, ByOperand)] {
                 let packed = Product::new(problem, swapped, orders)?;
-                ways.extend(packed.with_boxes(problem, orders.0, tile));
+                if let Some(boxes) = packed.with_boxes(problem, orders.0, tile) {
+                    ways.extend(boxes.with_right_in_place(tile));
+                    ways.push(boxes);
+                }
                 ways.extend(packed.with_lanes(problem, orders.0, tile));
                 ways.extend(packed.with_depthwise(problem, orders.0, tile));
                 ways.extend(packed.with_stencil(problem, orders.1, tile));
@@ -110,7 +113,10 @@ impl Product {
                 }
             }
             for orders in [(ChannelsLast, ByResult), (ChannelsLast, ByOperand)] {
-                ways.extend(Product::new(problem, swapped, orders)?.with_boxes(problem, orders.0, tile));
+                if let Some(boxes) = Product::new(problem, swapped, orders)?.with_boxes(problem, orders.0, tile) {
+                    ways.extend(boxes.with_right_in_place(tile));
+                    ways.push(boxes);
+                }
             }
         }
         let staged: Vec<Product> = ways.iter().filter_map(Product::with_staged_result).collect();
@@ -198,11 +204,18 @@ impl Product {
         plain.then(|| Product { reading: Reading::InPlace(rows.stride as usize), ..self.clone() })
     }
 
-    /// The same with the vectors read where they lie, if whole ones do: for products of few rows.
+    /// The same with the vectors read where they lie, if whole ones do: for products of few rows, and where they lie as
+    /// a packed panel does.
     fn with_right_in_place(&self, tile: TileSize) -> Option<Product> {
         let plain = self.right.is_plain() && self.n.is_multiple_of(tile.lanes);
         let few = self.m <= FEW_TILES * tile.rows;
-        (plain && few).then(|| Product { right_in_place: true, ..self.clone() })
+        (plain && (few || self.right_is_panel(tile))).then(|| Product { right_in_place: true, ..self.clone() })
+    }
+
+    /// Whether all columns of a term lie side by side, terms one after another: one panel.
+    fn right_is_panel(&self, tile: TileSize) -> bool {
+        let dense = self.right.sum.only().is_some_and(|terms| terms.stride == self.n as isize);
+        dense && (self.n == tile.lanes || self.n == 2 * tile.lanes)
     }
 
     /// The same with the result computed row-major and copied to its place, where its neighbours lie apart.
@@ -276,6 +289,7 @@ impl Product {
             Reading::Packed => m * k * self.left.along_cost(),
         };
         let right = match () {
+            () if self.right_in_place && self.right_is_panel(tile) => 0.1 * n * k,
             // Every tile fetches the lines anew.
             () if self.right_in_place => 0.1 * n * k * self.m.div_ceil(tile.rows) as f64,
             () if self.right.across => n * k * self.right.across_cost(2 * tile.lanes),

@@ -296,6 +296,23 @@ fn convolutions_are_seen_as_images() {
 }
 
 #[test]
+fn vectors_that_lie_as_a_panel_does_are_read_in_place() {
+    let mut random = Random(19);
+    for output in [16, 32] {
+        let case = Conv { batch: 6, input: 20, output, size: [16, 17], ..convolutions()[0] }.backward_weights();
+        let in_place = ways_for_images(&case).iter().any(|way| way.right_in_place && way.image().is_some());
+        assert_eq!(in_place, output == 16, "{output} channels, at most 16 in two vectors");
+        let [a, b] = [&case.a, &case.b].map(|shape| (0..size(shape)).map(|_| random.unit() as f32).collect::<Vec<_>>());
+        let [planar_a, planar_b] = [&case.a, &case.b].map(|shape| Layout::contiguous(Shape::new(shape)));
+        let [last_a, last_b] = image_layouts(&case);
+        for set in [Isa::Portable, Isa::Avx2, Isa::Avx512].into_iter().filter(|&set| set <= isa()) {
+            let packed = case.run(set, (&a, &planar_a), (&b, &planar_b), 1);
+            assert!(packed == case.run(set, (&a, &last_a), (&b, &last_b), 2), "{set:?}, {output} channels");
+        }
+    }
+}
+
+#[test]
 fn operands_and_results_whose_neighbours_lie_apart_are_copied_first() {
     let row_major = |case: &Case| {
         let [a, b] = [&case.a, &case.b].map(|shape| Layout::contiguous(Shape::new(shape)));

@@ -7,9 +7,11 @@
 
 mod form;
 mod planes;
+mod rows;
 
 use form::Moves;
 pub(super) use planes::Planes;
+pub(super) use rows::Rows;
 
 use super::axes::Axes;
 use super::vector::Float;

@@ -1,5 +1,6 @@
 //! Micro-kernels: a tile of the result in registers, over one block of the sum.
 
+use super::depthwise::{PixelTile, TapTile, pixel_tile, tap_tile};
 use super::lanes::{LaneTile, lane_tile};
 use super::pack::{PackAcross, PackMatrix, pack_across, pack_matrix, transpose_panel};
 use super::stencil::{StencilTile, stencil_tile};
@@ -75,6 +76,8 @@ pub(super) struct Engine<T: 'static> {
     pub lanes: usize,
     pub tile: unsafe fn(&Tile<'_, T>),
     pub lane_tile: unsafe fn(&LaneTile<'_, T>),
+    pub pixel_tile: unsafe fn(&PixelTile<'_, T>),
+    pub tap_tile: unsafe fn(&TapTile<'_, T>),
     /// For rows of 2, 4 or 8 vectors.
     pub stencil: unsafe fn(&StencilTile<'_, T>, usize),
     /// Packs a panel from elements that are neighbours along the panel's width.
@@ -234,6 +237,42 @@ macro_rules! engine {
                 unreachable!("a tile of {} rows", call.m);
             }
             $(#[target_feature(enable = $feature)])?
+            unsafe fn pixels<const M: usize, const N: usize>(call: &PixelTile<'_, $t>) {
+                // SAFETY: the caller of the engine keeps the same contract.
+                unsafe { pixel_tile::<V, M, N>(call) }
+            }
+            unsafe fn pixel(call: &PixelTile<'_, $t>) {
+                // SAFETY: the same contract; whoever chose this engine has the instruction set.
+                unsafe {
+                    $(if call.pixels == $m {
+                        return if call.vectors == 1 { pixels::<$m, 1>(call) } else { pixels::<$m, 2>(call) };
+                    })*
+                }
+                unreachable!("a tile of {} pixels", call.pixels);
+            }
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn taps<const M: usize>(call: &TapTile<'_, $t>) {
+                // SAFETY: the caller of the engine keeps the same contract.
+                unsafe { tap_tile::<V, M>(call) }
+            }
+            unsafe fn tap(call: &TapTile<'_, $t>) {
+                // SAFETY: the same contract; whoever chose this engine has the instruction set.
+                unsafe {
+                    match call.taps {
+                        1 => taps::<1>(call),
+                        2 => taps::<2>(call),
+                        3 => taps::<3>(call),
+                        4 => taps::<4>(call),
+                        5 => taps::<5>(call),
+                        6 => taps::<6>(call),
+                        7 => taps::<7>(call),
+                        8 => taps::<8>(call),
+                        9 => taps::<9>(call),
+                        taps => unreachable!("{taps} taps"),
+                    }
+                }
+            }
+            $(#[target_feature(enable = $feature)])?
             unsafe fn across(call: &PackAcross<'_, $t>) {
                 // SAFETY: the same contract.
                 unsafe { pack_across::<V>(call) }
@@ -263,6 +302,8 @@ macro_rules! engine {
                 lanes: V::LANES,
                 tile,
                 lane_tile: lane,
+                pixel_tile: pixel,
+                tap_tile: tap,
                 stencil,
                 pack_across: across,
                 pack_matrix: matrix,

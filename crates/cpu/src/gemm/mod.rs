@@ -2,8 +2,8 @@
 //!
 //! Panels of both operands are packed, with virtual im2col where they are read by windows; or the broadcast operand is
 //! read in place from boxes of padded, channels-last images (see [`image`]), whichever costs less by a rough count.
-//! Two forms have kernels of their own: depthwise convolutions run along the channels (see [`lanes`]), convolutions to
-//! few channels and few rows times a matrix along the columns (see [`stencil`]).
+//! Two forms have kernels of their own: depthwise convolutions run along the channels (see [`depthwise`] and [`lanes`]),
+//! convolutions to few channels and few rows times a matrix along the columns (see [`stencil`]).
 //!
 //! **Bits (S13).** Each element of the result is summed from the first to the last term of the sum in blocks of
 //! [`KC`](kernel::KC); inside a block one multiply-add follows the other, starting from zero, and the blocks' sums are
@@ -12,6 +12,8 @@
 //! that read zero. Layout, tile, position, packing, order of the outer loops and threads never enter.
 
 mod axes;
+mod cost;
+mod depthwise;
 mod grid;
 mod image;
 mod kernel;
@@ -148,6 +150,7 @@ impl CompiledContraction {
                 match &product.way {
                     Way::Tiles => tiles::run(&call, threads)?,
                     Way::Lanes(lanes) => lanes.run(&call, threads)?,
+                    Way::Depthwise(depthwise) => depthwise.run(&call, threads)?,
                     Way::Stencil(stencil) => stencil.run(&call, threads)?,
                 }
             }

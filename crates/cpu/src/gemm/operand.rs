@@ -1,6 +1,7 @@
 //! Which operand is broadcast and which is read as vectors, in which order of loops, and how each is packed.
 
 use super::axes::{Axes, Axis, MAX_CHECKS, Place};
+use super::depthwise::Depthwise;
 use super::image::Image;
 use super::lanes::Lanes;
 use super::problem::{Access, Problem};
@@ -51,6 +52,8 @@ pub(super) enum Way {
     Tiles,
     /// Many batch indices at a time.
     Lanes(Lanes),
+    /// The same with the operands read where they lie.
+    Depthwise(Depthwise),
     /// Few rows along the positions of planes.
     Stencil(Stencil),
 }
@@ -106,8 +109,12 @@ impl Product {
         for swapped in [false, true] {
             for orders in [(ByResult, ByResult), (ByOperand, ByResult), (ByResult, ByOperand), (ByOperand, ByOperand)] {
                 let packed = Product::new(problem, swapped, orders)?;
-                ways.extend(packed.with_boxes(problem, orders.0, tile));
+                if let Some(boxes) = packed.with_boxes(problem, orders.0, tile) {
+                    ways.extend(boxes.with_right_in_place(tile));
+                    ways.push(boxes);
+                }
                 ways.extend(packed.with_lanes(problem, orders.0, tile));
+                ways.extend(packed.with_depthwise(problem, orders.0, tile));
                 ways.extend(packed.with_stencil(problem, orders.1, tile));
                 let in_place = packed.in_place(tile);
                 for way in in_place.into_iter().chain([packed]) {
@@ -116,7 +123,10 @@ impl Product {
                 }
             }
             for orders in [(ChannelsLast, ByResult), (ChannelsLast, ByOperand)] {
-                ways.extend(Product::new(problem, swapped, orders)?.with_boxes(problem, orders.0, tile));
+                if let Some(boxes) = Product::new(problem, swapped, orders)?.with_boxes(problem, orders.0, tile) {
+                    ways.extend(boxes.with_right_in_place(tile));
+                    ways.push(boxes);
+                }
             }
         }
         let tiles = ways.iter().filter(|way| matches!(way.way, Way::Tiles) && way.vectors == Vectors::Packed);
@@ -182,6 +192,13 @@ impl Product {
         Some(Product { way: Way::Lanes(lanes), ..self.clone() })
     }
 
+    /// The same read where it lies, channels last.
+    fn with_depthwise(&self, problem: &Problem, order: Order, tile: TileSize) -> Option<Product> {
+        let (left, role) = if self.swapped { (&problem.b, Role::Col) } else { (&problem.a, Role::Row) };
+        let depthwise = Depthwise::of(self, problem, left, &order.of(problem, role, left), tile)?;
+        Some(Product { way: Way::Depthwise(depthwise), ..self.clone() })
+    }
+
     /// The same along the positions of its vectors' images, where it is a convolution to few channels.
     fn with_stencil(&self, problem: &Problem, order: Order, tile: TileSize) -> Option<Product> {
         let (right, role) = if self.swapped { (&problem.a, Role::Row) } else { (&problem.b, Role::Col) };
@@ -200,11 +217,19 @@ impl Product {
         plain.then(|| Product { reading: Reading::InPlace(rows.stride as usize), ..self.clone() })
     }
 
-    /// The same with the vectors read where they lie, if whole ones do: for products of few rows.
+    /// The same with the vectors read where they lie, if whole ones do: for products of few rows, and where they lie as
+    /// a packed panel does.
     fn with_right_in_place(&self, tile: TileSize) -> Option<Product> {
         let plain = self.right.is_plain() && self.n.is_multiple_of(tile.lanes);
         let few = self.m <= FEW_TILES * tile.rows;
-        (plain && few).then(|| Product { vectors: Vectors::InPlace, ..self.clone() })
+        let in_place = plain && (few || self.right_is_panel(tile));
+        in_place.then(|| Product { vectors: Vectors::InPlace, ..self.clone() })
+    }
+
+    /// Whether all columns of a term lie side by side, terms one after another: one panel.
+    pub fn right_is_panel(&self, tile: TileSize) -> bool {
+        let dense = self.right.sum.only().is_some_and(|terms| terms.stride == self.n as isize);
+        dense && (self.n == tile.lanes || self.n == 2 * tile.lanes)
     }
 
     /// The same with all panels of the vectors made at once, where they would be copied anyway.
@@ -256,52 +281,6 @@ impl Product {
         let image = self.image()?;
         Some(if image.positions_are_rows { image.row() } else { image.taps.innermost().size })
     }
-
-    /// Cycles for one batch index, roughly; the figures are of an AVX-512 machine and only their order matters.
-    fn cost(&self, tile: TileSize) -> f64 {
-        match &self.way {
-            Way::Tiles => {}
-            Way::Lanes(lanes) => return lanes.cost(self, tile),
-            Way::Stencil(stencil) => return stencil.cost(self, tile),
-        }
-        let (m, n, k) = (self.m as f64, self.n as f64, self.k as f64);
-        let vectors = self.n.div_ceil(tile.lanes) as f64 / 2.0;
-        // A short tile waits for the multiply-adds' latency.
-        let cut = |rows: usize, whole: usize, rest: usize| {
-            (rows / whole * 2 * whole) as f64 + if rest > 0 { (2 * rest).max(6) as f64 } else { 0.0 }
-        };
-        let heights = match self.row_stretch() {
-            None => cut(self.m, tile.rows, self.m % tile.rows),
-            Some(stretch) => {
-                let pieces = stretch.div_ceil(tile.rows);
-                let piece = stretch.div_ceil(pieces);
-                m / stretch as f64 * pieces as f64 * (2 * piece).max(6) as f64
-            }
-        };
-        let multiply = vectors * heights * k;
-        let left = match &self.reading {
-            Reading::Boxes(image) => (if image.positions_are_rows { m } else { k }) * image.cost(),
-            // Lines that come from further away.
-            Reading::InPlace(_) => 0.05 * m * k,
-            Reading::Packed if self.left.across => m * k * (0.1 + self.left.across_cost(tile.rows)),
-            Reading::Packed => m * k * self.left.along_cost(),
-        };
-        let right = match () {
-            // Every tile fetches the lines anew.
-            () if self.vectors == Vectors::Panels => 0.0,
-            () if self.vectors == Vectors::InPlace => 0.1 * n * k * self.m.div_ceil(tile.rows) as f64,
-            () if self.right.across => n * k * self.right.across_cost(2 * tile.lanes),
-            () => n * k * (0.4 + self.right.along_cost()),
-        };
-        let inner = self.out_cols.innermost();
-        let store = match (inner.stride, self.out_rows.innermost()) {
-            (1, _) => 0.2 + 6.0 / inner.size as f64,
-            (_, Axis { stride: 1, size, .. }) => 0.9 + 6.0 / *size as f64,
-            _ => 2.5,
-        };
-        let copied = if self.staged_out.is_some() { 1.2 * m * n } else { 0.0 };
-        multiply + left + right + copied + store * m * n * self.k.div_ceil(tile.block) as f64
-    }
 }
 
 /// Outer loops may run in any order.
@@ -337,14 +316,6 @@ pub(super) fn loops_of(problem: &Problem, role: Role) -> Vec<usize> {
     (0..problem.loops.len()).filter(|&i| problem.loops[i].role == role).collect()
 }
 
-/// Cycles that starting a run costs, across and along, and an element of it with and without unit stride.
-const RUN_ACROSS: f64 = 5.0;
-const RUN_ALONG: f64 = 10.0;
-/// The same where coordinates are checked.
-const RUN_CHECKED: f64 = 60.0;
-const UNIT: f64 = 0.2;
-const STRIDED: f64 = 1.5;
-
 impl Operand {
     fn new(problem: &Problem, access: &Access, batch: &[usize], outer: &[usize]) -> Result<Operand> {
         let mut start = Place { offset: access.start, ..Place::default() };
@@ -379,19 +350,5 @@ impl Operand {
     pub fn is_plain(&self) -> bool {
         let matrix = self.outer.only().zip(self.sum.only());
         self.limits.is_empty() && matrix.is_some_and(|(outer, sum)| outer.stride == 1 && sum.stride >= 0)
-    }
-
-    /// Cycles for an element when packed along `outer` into panels of `width`.
-    fn across_cost(&self, width: usize) -> f64 {
-        let inner = self.outer.innermost();
-        let run = if self.limits.is_empty() { RUN_ACROSS } else { RUN_CHECKED };
-        (if inner.stride == 1 { UNIT } else { 1.2 * STRIDED }) + run / inner.size.min(width) as f64
-    }
-
-    /// Cycles for an element when packed along `sum`.
-    fn along_cost(&self) -> f64 {
-        let inner = self.sum.innermost();
-        let run = if self.limits.is_empty() { RUN_ALONG } else { RUN_CHECKED };
-        (if inner.stride == 1 { UNIT } else { STRIDED }) + run / inner.size.min(256) as f64
     }
 }

@@ -65,6 +65,15 @@ impl Staging {
             return None;
         }
         let moving = |&i: &usize| problem.loops[i].size > 1 && access.stride(i) != 0;
+        // A window's positions share elements, of which a copy would have many.
+        let windowed =
+            |dim: &Dim| dim.coefficients.iter().enumerate().filter(|(i, c)| **c != 0 && moving(i)).count() > 1;
+        // Batch indices that are neighbours are computed together where each has one row or column.
+        let lanes = |i: usize| problem.loops[i].role == Role::Batch && access.stride(i) == 1;
+        let narrow = problem.extent(Role::Row).min(problem.extent(Role::Col)) == 1;
+        if access.dims.iter().any(windowed) || (narrow && (0..problem.loops.len()).any(lanes)) {
+            return None;
+        }
         let of = |role: Role| (0..problem.loops.len()).filter(move |&i| problem.loops[i].role == role).filter(moving);
         let near = of(Role::Sum).next_back().into_iter().chain(of(outer));
         let inner = near.min_by_key(|&i| access.stride(i).unsigned_abs())?;

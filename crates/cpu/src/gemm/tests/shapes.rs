@@ -260,12 +260,17 @@ fn convolution_backward_to_the_weights() {
     convolutions()[3].backward_weights().check::<f64>(&mut random);
 }
 
-/// All ways of running a case whose images lie channels-last.
-pub(super) fn ways_for_images(case: &Case) -> Vec<Product> {
-    let [a, b] = [&case.a, &case.b].map(|shape| match shape[..] {
+/// Channels-last layouts of a convolution's operands, weights as if they were images too.
+pub(super) fn image_layouts(case: &Case) -> [Layout; 2] {
+    [&case.a, &case.b].map(|shape| match shape[..] {
         [n, g, c, h, w] => Layout::contiguous(Shape::from([n, h, w, g, c])).permute(&[0, 3, 4, 1, 2]),
         _ => Layout::contiguous(Shape::new(shape)),
-    });
+    })
+}
+
+/// All ways of running a case whose images lie channels-last.
+pub(super) fn ways_for_images(case: &Case) -> Vec<Product> {
+    let [a, b] = image_layouts(case);
     ways(case, &a, &b)
 }
 
@@ -289,6 +294,24 @@ fn convolutions_are_seen_as_images() {
         assert!(images(&conv.backward_weights()).contains(&false));
     }
     assert_eq!(images(&matmul(2, 9, 11, 40, false)), []);
+}
+
+#[test]
+fn vectors_that_lie_as_a_panel_does_are_read_in_place() {
+    let mut random = Random(19);
+    for output in [16, 32] {
+        let case = Conv { batch: 6, input: 20, output, size: [16, 17], ..convolutions()[0] }.backward_weights();
+        let in_place =
+            ways_for_images(&case).iter().any(|way| way.vectors == Vectors::InPlace && way.image().is_some());
+        assert_eq!(in_place, output == 16, "{output} channels, at most 16 in two vectors");
+        let [a, b] = [&case.a, &case.b].map(|shape| (0..size(shape)).map(|_| random.unit() as f32).collect::<Vec<_>>());
+        let [planar_a, planar_b] = [&case.a, &case.b].map(|shape| Layout::contiguous(Shape::new(shape)));
+        let [last_a, last_b] = image_layouts(&case);
+        for set in [Isa::Portable, Isa::Avx2, Isa::Avx512].into_iter().filter(|&set| set <= isa()) {
+            let packed = case.run(set, (&a, &planar_a), (&b, &planar_b), 1);
+            assert!(packed == case.run(set, (&a, &last_a), (&b, &last_b), 2), "{set:?}, {output} channels");
+        }
+    }
 }
 
 #[test]

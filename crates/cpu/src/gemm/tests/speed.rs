@@ -5,6 +5,7 @@ use super::super::operand::{Reading, Vectors, Way};
 use super::shapes::{Conv, matmul};
 use super::table::{CONVOLUTIONS, DEPTHWISE, FEW_CHANNELS, FIRST_LAYER, LINEAR, PRODUCTS, SQUARES, STRIDED, Window};
 use super::*;
+use crate::memory::Buffer;
 use crate::pool::pool;
 use std::hint::black_box;
 use std::time::Instant;
@@ -74,22 +75,25 @@ fn measure_with(name: &str, case: &Case, la: &Layout, lb: &Layout, peak: f64) {
         return;
     }
     let mut random = Random(3);
-    let a: Vec<f32> = (0..la.end()).map(|_| random.unit() as f32).collect();
-    let b: Vec<f32> = (0..lb.end()).map(|_| random.unit() as f32).collect();
-    let mut out = vec![0f32; case.out()];
+    // Aligned as the runtime's own memory is.
+    let mut buffer = |elements: usize| {
+        let bytes: Vec<u8> = (0..elements).flat_map(|_| (random.unit() as f32).to_ne_bytes()).collect();
+        Buffer::from_bytes(&bytes).unwrap()
+    };
+    let (a, b, out) = (buffer(la.end()), buffer(lb.end()), buffer(case.out()));
     let compiled = CompiledContraction::compile(&case.c, DType::F32, la, lb).unwrap();
-    measure_compiled(name, &compiled, (&a, &b), &mut out, peak);
+    measure_compiled(name, &compiled, (&a, &b), &out, peak);
     // All ways of running it, for the estimate of their costs to be judged by.
     for index in (0..).take_while(|_| std::env::var_os("FOVEA_WAYS").is_some()) {
         let Some(compiled) = case.way::<f32>(index, la, lb) else { break };
-        measure_compiled("", &compiled, (&a, &b), &mut out, peak);
+        measure_compiled("", &compiled, (&a, &b), &out, peak);
     }
 }
 
-fn measure_compiled(name: &str, compiled: &CompiledContraction, (a, b): (&[f32], &[f32]), out: &mut [f32], peak: f64) {
+fn measure_compiled(name: &str, compiled: &CompiledContraction, (a, b): (&Buffer, &Buffer), out: &Buffer, peak: f64) {
     let seconds = best(|| {
-        // SAFETY: the vectors hold their layouts, `out` the result.
-        unsafe { compiled.run(a.as_ptr().cast(), b.as_ptr().cast(), out.as_mut_ptr().cast(), pool()).unwrap() };
+        // SAFETY: the buffers hold their layouts, `out` the result.
+        unsafe { compiled.run(a.as_ptr(), b.as_ptr(), out.as_mut_ptr(), pool()).unwrap() };
     });
     let products: usize = compiled.products.iter().map(|p| p.batches * p.m * p.n * p.k).sum();
     let rate = products as f64 / seconds;
@@ -103,6 +107,7 @@ fn measure_compiled(name: &str, compiled: &CompiledContraction, (a, b): (&[f32],
                 "{}{}m {} n {} k {} {}/{}{}",
                 match p.reading {
                     _ if matches!(p.way, Way::Lanes(_)) => "lanes ",
+                    _ if matches!(p.way, Way::Depthwise(_)) => "depthwise ",
                     _ if matches!(p.way, Way::Stencil(_)) => "stencil ",
                     Reading::Packed => "",
                     Reading::InPlace(_) => "in place ",

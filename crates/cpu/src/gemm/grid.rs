@@ -12,6 +12,8 @@ const SUPER: usize = 16 * KC;
 const PANEL_BYTES: usize = 512 << 10;
 /// The same where the broadcast operand doesn't stay packed, so that it is packed less often.
 const WIDE_PANEL_BYTES: usize = 1 << 20;
+/// Bytes of a block of panels of the whole operand that are gone through for all tiles of rows, beside their box.
+const SHARED_PANEL_BYTES: usize = 256 << 10;
 /// Rows that are packed at a time, at most, but for rounding up to whole tiles.
 const BLOCK_ROWS: usize = 112;
 /// Multiply-adds below which another thread costs more than it saves.
@@ -184,7 +186,7 @@ impl Grid {
         let left = left.next_multiple_of(16);
         let bytes = if resident { PANEL_BYTES } else { WIDE_PANEL_BYTES };
         let packed = product.vectors == Vectors::Packed;
-        let most = pass(bytes / size, if packed { sum } else { KC.min(sum) }, nr);
+        let most = if packed { pass(bytes / size, sum, nr) } else { pass(SHARED_PANEL_BYTES / size, KC.min(sum), nr) };
         let cols = self.cols.min(product.n).next_multiple_of(nr).min(most);
         let right = if packed { cols * blocks * KC.min(sum) } else { 0 };
         Scratch { rows, cols, terms, resident, left, right, stage: (nr + 1) * ROW_STEP, size }

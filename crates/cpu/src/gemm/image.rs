@@ -16,6 +16,7 @@ pub(super) use rows::Rows;
 use super::axes::Axes;
 use super::vector::Float;
 use crate::loops::copy_strided;
+use std::ops::Range;
 
 /// A spatial dimension: coordinates `position · at.0 + tap · at.1 + offset`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,6 +78,16 @@ pub(super) struct Line {
     pub start: usize,
     pub length: usize,
     pub offset: isize,
+}
+
+impl Line {
+    /// The part of it that lies among some of the positions asked for, whose elements are `step` apart.
+    pub fn within(&self, positions: Range<usize>, step: usize) -> Option<Line> {
+        let from = self.start.max(positions.start);
+        let to = (self.start + self.length).min(positions.end);
+        let offset = self.offset + ((from - self.start.min(from)) * step) as isize;
+        (from < to).then(|| Line { start: from - positions.start, length: to - from, offset })
+    }
 }
 
 impl Image {

@@ -125,7 +125,13 @@ impl Staging {
         steps.push(Step { size: count / width, from: column * width as isize, to: term });
         steps.push(Step { size: width, from: column, to: 1 });
         let start = access.start + access.dims.iter().map(|dim| dim.offset * dim.stride).sum::<isize>();
-        Some(Staging::new(start, 0, steps.into_iter())).filter(|staging| staging.elements >= FEW)
+        let mut staging = Staging::new(start, 0, steps.into_iter());
+        // Panel by panel, since lines of many panels would be written in turn.
+        let inner = staging.steps.len().saturating_sub(2);
+        if let Some(panels) = staging.steps[..inner].iter().position(|step| step.to == term) {
+            staging.steps[..=panels].rotate_right(1);
+        }
+        (staging.elements >= FEW).then_some(staging)
     }
 
     /// A result that is computed row-major over `sizes`, and lies at `start` with the given strides.

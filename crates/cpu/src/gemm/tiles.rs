@@ -10,6 +10,7 @@ use super::store::StoreTile;
 use super::team::{Call, Team, Worker};
 use fovea_core::Result;
 use fovea_core::device::Threads;
+use std::ops::Range;
 
 /// Computes a product.
 ///
@@ -42,6 +43,8 @@ struct Tiler<'a, T: 'static> {
     col_runs: Vec<Run>,
     /// Where the runs of each panel end in `col_runs`.
     panel_ends: Vec<usize>,
+    /// The terms that the box at `left` is for, where positions are terms.
+    boxed: Range<usize>,
 }
 
 impl<T: Kernels> Worker for Tiler<'_, T> {
@@ -53,6 +56,7 @@ impl<T: Kernels> Worker for Tiler<'_, T> {
         let out = sums.of(task.chunk).wrapping_offset(product.out + product.out_batch.place(task.batch).offset);
         self.row_offsets.clear();
         product.out_rows.offsets(task.rows.start, task.rows.len(), &mut self.row_offsets);
+        self.boxed = 0..0;
         let mut sum = task.sum.clone();
         loop {
             let part = sum.start..sum.end.min(sum.start + scratch.terms);
@@ -94,6 +98,7 @@ impl<'a, T: Kernels> Tiler<'a, T> {
             terms: Vec::new(),
             col_runs: Vec::new(),
             panel_ends: Vec::new(),
+            boxed: 0..0,
         }
     }
 
@@ -120,7 +125,7 @@ impl<'a, T: Kernels> Tiler<'a, T> {
                 let target = self.left.wrapping_add(slot * scratch.rows * ROW_STEP);
                 // SAFETY: the same contract; the panels were packed above.
                 unsafe {
-                    self.left_block(left, block, target, !scratch.resident || step.pass == 0);
+                    self.left_block(left, block, step.task.sum.end, target, !scratch.resident || step.pass == 0);
                     self.multiply(right, step, &panels, block, i);
                 }
             }
@@ -158,7 +163,7 @@ impl<'a, T: Kernels> Tiler<'a, T> {
     ///
     /// # Safety
     /// As for `run`; `target` has room for the block.
-    unsafe fn left_block(&mut self, left: &Source<'_, T>, block: Block, target: *mut T, pack: bool) {
+    unsafe fn left_block(&mut self, left: &Source<'_, T>, block: Block, sum_end: usize, target: *mut T, pack: bool) {
         let Call { product, engine, .. } = self.call;
         self.terms.clear();
         match &product.reading {
@@ -171,10 +176,17 @@ impl<'a, T: Kernels> Tiler<'a, T> {
                 image.taps.runs(block.k_first, block.k, |run| self.terms.push(term(run)));
             }
             Reading::Boxes(image) => {
-                // SAFETY: the operand's elements lie in their buffer; the scratch memory has room for the boxes.
-                unsafe { image.copy(left.images(image), block.k_first, block.k, self.left, &mut self.lines) };
-                let term = |line: &Line| Terms { offset: line.offset, count: line.length };
-                self.terms.extend(self.lines.iter().map(term));
+                let terms = block.k_first..block.k_first + block.k;
+                if terms.start < self.boxed.start || terms.end > self.boxed.end {
+                    self.boxed = terms.start..sum_end.min(terms.start + image.block).max(terms.end);
+                    let (first, count) = (self.boxed.start, self.boxed.len());
+                    // SAFETY: the operand's elements lie in their buffer; the scratch memory has room for the boxes.
+                    unsafe { image.copy(left.images(image), first, count, self.left, &mut self.lines) };
+                }
+                let from = terms.start - self.boxed.start;
+                let part = |line: &Line| line.within(from..from + terms.len(), image.step());
+                let term = |line: Line| Terms { offset: line.offset, count: line.length };
+                self.terms.extend(self.lines.iter().filter_map(part).map(term));
             }
             Reading::Packed => {
                 // SAFETY: the offset stays in the scratch memory.
@@ -262,7 +274,7 @@ impl<'a, T: Kernels> Tiler<'a, T> {
     }
 
     /// Cuts rows into tiles: anywhere, or within the stretches in which they lie in the image.
-    fn tile_rows(&mut self, rows: std::ops::Range<usize>) {
+    fn tile_rows(&mut self, rows: Range<usize>) {
         let Tiler { call, tiles, lines, .. } = self;
         let (product, mr) = (call.product, call.engine.mr);
         tiles.clear();
@@ -315,8 +327,8 @@ struct TileRows {
 /// A part of a task: columns and terms of the sum.
 struct Step<'a, T> {
     task: &'a Task,
-    part: std::ops::Range<usize>,
-    cols: std::ops::Range<usize>,
+    part: Range<usize>,
+    cols: Range<usize>,
     /// How many columns passed since the last terms.
     pass: usize,
     out: *mut T,

@@ -126,8 +126,8 @@ impl Accesses {
 }
 
 impl CompiledLoop {
-    /// Lowers `nest`; `slots` are the plan's, of which those in `streamed` are written past the caches. A combination of primitive and dtype that has no meaning is a typed
-    /// error; a nest that doesn't fit its slots is an internal one.
+    /// Lowers `nest`; `slots` are the plan's, of which those in `streamed` are written past the caches. A combination of
+    /// primitive and dtype that has no meaning is a typed error; a nest that doesn't fit its slots is an internal one.
     pub fn compile(nest: &LoopNest, slots: &[Slot], streamed: &[SlotId]) -> Result<CompiledLoop> {
         CompiledLoop::compile_for(nest, slots, streamed, Way::best())
     }

@@ -11,6 +11,9 @@ const MOST_BYTES: usize = 2 << 20;
 /// What a box should take, so that it stays in the second-level cache beside the other operand.
 const BOX_BYTES: usize = 384 << 10;
 
+/// Most blocks of terms that a box is for.
+const MOST_BLOCKS: usize = 8;
+
 /// How a dimension of the operand moves: with the index of one loop over positions, of one over taps, or both. Loops
 /// of a single index move nothing.
 #[derive(Clone, Copy)]
@@ -123,8 +126,13 @@ impl Image {
             line,
             taps,
         };
+        let most = BOX_BYTES / tile.element;
         if image.positions_are_rows {
-            image.block = image.rows_for(BOX_BYTES / tile.element);
+            image.block = image.rows_for(most);
+        } else {
+            // Whole blocks of terms.
+            let fits = |blocks: &usize| image.elements(blocks * tile.block) <= most;
+            image.block = (2..=MOST_BLOCKS).take_while(fits).last().unwrap_or(1) * tile.block;
         }
         (image.elements(image.block) * tile.element <= MOST_BYTES).then_some(image)
     }

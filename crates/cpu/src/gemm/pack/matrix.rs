@@ -20,7 +20,8 @@ pub struct PackMatrix<T> {
 /// are a multiple of a page apart.
 const ROWS_AHEAD: usize = 4;
 
-/// Goes along the terms once, so that all of a row's neighbours are taken when its lines come.
+/// Goes along the terms once, so that all of a row's neighbours are taken when its lines come; then along the last
+/// columns, which fill no panel.
 ///
 /// # Safety
 /// Every row has its columns, the panels have room for whole ones; the instruction set of `V`.
@@ -29,24 +30,37 @@ pub unsafe fn pack_matrix<V: Vector>(call: &PackMatrix<V::Elem>) {
     let &PackMatrix { step, terms, columns, width, panel_step, .. } = call;
     // Panels whose vectors, if they are wider, end in another panel of the matrix.
     let vectors = width.next_multiple_of(V::LANES);
-    let safe = (columns + width).saturating_sub(vectors) / width;
-    for k in 0..terms {
-        let row = call.matrix.wrapping_offset(k as isize * step);
-        let later = row.wrapping_offset(ROWS_AHEAD as isize * step);
+    let whole = (columns + width).saturating_sub(vectors) / width;
+    // Whole vectors are stored over the next term's columns, before those are; the last term's over what is free.
+    let room = terms * width + (vectors - width) <= panel_step;
+    let along = if room { terms } else { terms.saturating_sub(1) };
+    let row = |k: usize| call.matrix.wrapping_offset(k as isize * step);
+    let panel = |i: usize, k: usize| call.panels.wrapping_add(i * panel_step + k * width);
+    for k in 0..if whole > 0 { along } else { 0 } {
+        let later = row(k + ROWS_AHEAD);
         (0..columns).step_by(LINE / size_of::<V::Elem>()).for_each(|i| prefetch(later.wrapping_add(i)));
-        // SAFETY: by contract; whole vectors are stored over the next term's columns only, before those are.
-        unsafe {
-            let whole = if k + 1 < terms { safe } else { 0 };
-            for i in 0..columns.div_ceil(width) {
-                let (source, target) = (row.add(i * width), call.panels.add(i * panel_step + k * width));
-                if i < whole {
-                    (0..width).step_by(V::LANES).for_each(|j| V::load(source.add(j)).store(target.add(j)));
-                    continue;
+        let (mut source, mut target) = (row(k), panel(0, k));
+        for _ in 0..whole {
+            // SAFETY: the columns exist, and what lies behind the panel's is free or written later.
+            unsafe {
+                V::load(source).store(target);
+                for j in (V::LANES..width).step_by(V::LANES) {
+                    V::load(source.add(j)).store(target.add(j));
                 }
-                let used = width.min(columns - i * width);
-                for j in (0..width).step_by(V::LANES) {
-                    let part = V::load_part(source.wrapping_add(j), 0, used.saturating_sub(j).min(V::LANES));
-                    part.store_part(target.add(j), (width - j).min(V::LANES));
+            }
+            source = source.wrapping_add(width);
+            target = target.wrapping_add(panel_step);
+        }
+    }
+    for i in 0..columns.div_ceil(width) {
+        let used = width.min(columns - i * width);
+        for j in (0..width).step_by(V::LANES) {
+            let (read, written) = (used.saturating_sub(j).min(V::LANES), (width - j).min(V::LANES));
+            for k in if i < whole { along } else { 0 }..terms {
+                // SAFETY: those columns exist, the panel has room for its width.
+                unsafe {
+                    let part = V::load_part(row(k).wrapping_add(i * width + j), 0, read);
+                    part.store_part(panel(i, k).wrapping_add(j), written);
                 }
             }
         }

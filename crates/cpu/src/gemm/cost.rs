@@ -19,6 +19,7 @@ impl Product {
             Way::Lanes(lanes) => return lanes.cost(self, tile),
             Way::Depthwise(depthwise) => return depthwise.cost(self, tile),
             Way::Stencil(stencil) => return stencil.cost(self, tile),
+            Way::Gemv(gemv) => return gemv.cost(self, tile),
         }
         let (m, n, k) = (self.m as f64, self.n as f64, self.k as f64);
         let vectors = self.n.div_ceil(tile.lanes) as f64 / 2.0;

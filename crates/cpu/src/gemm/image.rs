@@ -44,6 +44,15 @@ impl Spatial {
         let high = start + (step * last).max(0) + window.max(0);
         (low, (high - low + 1) as usize)
     }
+
+    /// The taps of a position that lie in the image.
+    fn inside(&self, position: usize) -> Range<usize> {
+        let start = self.at.0 * position as isize + self.offset;
+        let inside = |tap: &usize| (0..self.size).contains(&(start + self.at.1 * *tap as isize));
+        // Coordinates change in one direction, so that these are neighbours.
+        let first = (0..self.taps).find(inside).unwrap_or(self.taps);
+        first..(first..self.taps).find(|tap| !inside(tap)).unwrap_or(self.taps)
+    }
 }
 
 /// From so many channels on pixels are copied from planes in blocks that are turned in registers.
@@ -69,15 +78,19 @@ pub(super) struct Image {
     line: usize,
     /// Taps as they lie in the box, in the order of the product's loops.
     pub taps: Axes,
+    /// Taps in a row of the window, where its rows follow one another in that order.
+    row_taps: Option<usize>,
 }
 
 /// Positions that lie in one row of the result: `length` of them, from index `start` of those asked for. The first
-/// one's box element of tap 0 and channel 0 is `offset`.
-#[derive(Clone, Copy, Debug)]
+/// one's box element of tap 0 and channel 0 is `offset`. The window's rows above and below `inside` lie beyond the
+/// image.
+#[derive(Clone, Debug)]
 pub(super) struct Line {
     pub start: usize,
     pub length: usize,
     pub offset: isize,
+    pub inside: Range<usize>,
 }
 
 impl Line {
@@ -86,7 +99,8 @@ impl Line {
         let from = self.start.max(positions.start);
         let to = (self.start + self.length).min(positions.end);
         let offset = self.offset + ((from - self.start.min(from)) * step) as isize;
-        (from < to).then(|| Line { start: from - positions.start, length: to - from, offset })
+        let inside = self.inside.clone();
+        (from < to).then(|| Line { start: from - positions.start, length: to - from, offset, inside })
     }
 }
 
@@ -120,6 +134,11 @@ impl Image {
         let images = (lines.saturating_sub(1).div_ceil(rows) + 1).min(self.images);
         let window = self.height.reach(0, 1).1;
         (lines * self.height.at.0.unsigned_abs().max(1) + images * window) * self.line
+    }
+
+    /// The taps of `all` that may read more than zeros at the positions of a line.
+    pub fn taps_inside(&self, line: &Line, all: usize) -> Range<usize> {
+        self.row_taps.map_or(0..all, |row| line.inside.start * row..line.inside.end * row)
     }
 
     /// Cycles that copying the boxes costs for a position, roughly.
@@ -173,7 +192,7 @@ impl Image {
                 let down = self.height.offset + self.height.at.0 * y as isize - low_y;
                 let right = self.width.offset + self.width.at.0 * x as isize - low_x;
                 let offset = memory as isize + down * self.line as isize + right * self.pixel as isize;
-                lines.push(Line { start: at - first, length, offset });
+                lines.push(Line { start: at - first, length, offset, inside: self.height.inside(y) });
                 at += length;
             }
             memory += height * self.line;

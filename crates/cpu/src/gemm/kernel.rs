@@ -1,10 +1,11 @@
 //! Micro-kernels: a tile of the result in registers, over one block of the sum.
 
 use super::depthwise::{PixelTile, TapTile, pixel_tile, tap_tile};
+use super::gemv::{RowsTile, rows_tile};
 use super::lanes::{LaneTile, lane_tile};
-use super::pack::{PackAcross, PackMatrix, pack_across, pack_matrix, transpose_panel};
+use super::pack::{PackAcross, PackMatrix, finite, pack_across, pack_matrix, transpose_panel};
 use super::stencil::{StencilTile, stencil_tile};
-use super::store::{StoreTile, store_tile};
+use super::store::{StoreTile, accumulate, store_tile};
 use super::vector::{Float, Vector, prefetch};
 
 /// Length of a block of the sum; part of every result's bits, so never tuned (S13).
@@ -78,6 +79,7 @@ pub(super) struct Engine<T: 'static> {
     pub lane_tile: unsafe fn(&LaneTile<'_, T>),
     pub pixel_tile: unsafe fn(&PixelTile<'_, T>),
     pub tap_tile: unsafe fn(&TapTile<'_, T>),
+    pub rows_tile: unsafe fn(&RowsTile<T>),
     /// For rows of 2, 4 or 8 vectors.
     pub stencil: unsafe fn(&StencilTile<'_, T>, usize),
     /// Packs a panel from elements that are neighbours along the panel's width.
@@ -87,6 +89,8 @@ pub(super) struct Engine<T: 'static> {
     /// Packs a panel from one pointer for each row of its width.
     pub transpose: unsafe fn(rows: &[*const T], k: usize, panel: *mut T),
     pub store: unsafe fn(&StoreTile<'_, T>),
+    /// Whether all elements of some panels are finite.
+    pub finite: unsafe fn(values: *const T, count: usize) -> bool,
     /// `sums[i] += values[i]`.
     pub accumulate: unsafe fn(values: *const T, sums: *mut T, count: usize),
 }
@@ -158,22 +162,6 @@ unsafe fn micro<V: Vector, const M: usize, const N: usize, const BY_ROWS: bool, 
                     }
                 }
             }
-        }
-    }
-}
-
-/// # Safety
-/// Both arrays hold `count` elements; the instruction set of `V`.
-#[inline(always)]
-unsafe fn accumulate<V: Vector>(values: *const V::Elem, sums: *mut V::Elem, count: usize) {
-    let whole = count / V::LANES * V::LANES;
-    // SAFETY: all indices are below `count`.
-    unsafe {
-        for i in (0..whole).step_by(V::LANES) {
-            V::load(sums.add(i)).add(V::load(values.add(i))).store(sums.add(i));
-        }
-        for i in whole..count {
-            *sums.add(i) = *sums.add(i) + *values.add(i);
         }
     }
 }
@@ -273,6 +261,18 @@ macro_rules! engine {
                 }
             }
             $(#[target_feature(enable = $feature)])?
+            unsafe fn rows(call: &RowsTile<$t>) {
+                // SAFETY: the same contract.
+                unsafe {
+                    match call.m {
+                        1 => rows_tile::<V, 1>(call),
+                        2 => rows_tile::<V, 2>(call),
+                        3 => rows_tile::<V, 3>(call),
+                        m => unreachable!("{m} rows"),
+                    }
+                }
+            }
+            $(#[target_feature(enable = $feature)])?
             unsafe fn across(call: &PackAcross<'_, $t>) {
                 // SAFETY: the same contract.
                 unsafe { pack_across::<V>(call) }
@@ -293,6 +293,11 @@ macro_rules! engine {
                 unsafe { store_tile::<V>(call) }
             }
             $(#[target_feature(enable = $feature)])?
+            unsafe fn all_finite(values: *const $t, count: usize) -> bool {
+                // SAFETY: the same contract.
+                unsafe { finite::<V>(values, count) }
+            }
+            $(#[target_feature(enable = $feature)])?
             unsafe fn accumulate_all(values: *const $t, sums: *mut $t, count: usize) {
                 // SAFETY: the same contract.
                 unsafe { accumulate::<V>(values, sums, count) }
@@ -304,11 +309,13 @@ macro_rules! engine {
                 lane_tile: lane,
                 pixel_tile: pixel,
                 tap_tile: tap,
+                rows_tile: rows,
                 stencil,
                 pack_across: across,
                 pack_matrix: matrix,
                 transpose,
                 store,
+                finite: all_finite,
                 accumulate: accumulate_all,
             }
         };

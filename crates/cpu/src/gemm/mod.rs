@@ -2,8 +2,9 @@
 //!
 //! Panels of both operands are packed, with virtual im2col where they are read by windows; or the broadcast operand is
 //! read in place from boxes of padded, channels-last images (see [`image`]), whichever costs less by a rough count.
-//! Two forms have kernels of their own: depthwise convolutions run along the channels (see [`depthwise`] and [`lanes`]),
-//! convolutions to few channels and few rows times a matrix along the columns (see [`stencil`]).
+//! Three forms have kernels of their own: depthwise convolutions run along the channels (see [`depthwise`] and
+//! [`lanes`]), convolutions to few channels along the positions (see [`stencil`]), few rows times a matrix along its rows
+//! (see [`gemv`]).
 //!
 //! **Bits (S13).** Each element of the result is summed from the first to the last term of the sum in blocks of
 //! [`KC`](kernel::KC); inside a block one multiply-add follows the other, starting from zero, and the blocks' sums are
@@ -14,6 +15,7 @@
 mod axes;
 mod cost;
 mod depthwise;
+mod gemv;
 mod grid;
 mod image;
 mod kernel;
@@ -152,6 +154,7 @@ impl CompiledContraction {
                     Way::Lanes(lanes) => lanes.run(&call, threads)?,
                     Way::Depthwise(depthwise) => depthwise.run(&call, threads)?,
                     Way::Stencil(stencil) => stencil.run(&call, threads)?,
+                    Way::Gemv(gemv) => gemv.run(&call, threads)?,
                 }
             }
             for part in 1..chunks {

@@ -2,11 +2,13 @@
 
 use super::axes::{Axes, Axis, MAX_CHECKS, Place};
 use super::depthwise::Depthwise;
+use super::gemv::Gemv;
 use super::image::Image;
 use super::lanes::Lanes;
 use super::problem::{Access, Problem};
 use super::staging::Staging;
 use super::stencil::Stencil;
+use crate::loops::copy_strided;
 use fovea_core::contraction::Role;
 use fovea_core::{Error, Result};
 
@@ -56,6 +58,8 @@ pub(super) enum Way {
     Depthwise(Depthwise),
     /// Few rows along the positions of planes.
     Stencil(Stencil),
+    /// Few rows along those of a matrix.
+    Gemv(Gemv),
 }
 
 /// A matrix product for each batch index, ready to run: `m` runs along the broadcast operand, `n` along vectors.
@@ -115,7 +119,7 @@ impl Product {
                 }
                 ways.extend(packed.with_lanes(problem, orders.0, tile));
                 ways.extend(packed.with_depthwise(problem, orders.0, tile));
-                ways.extend(packed.with_stencil(problem, orders.1, tile));
+                ways.extend(packed.with_few_rows(problem, orders.1, tile));
                 let in_place = packed.in_place(tile);
                 for way in in_place.into_iter().chain([packed]) {
                     ways.extend(way.with_right_in_place(tile));
@@ -199,12 +203,32 @@ impl Product {
         Some(Product { way: Way::Depthwise(depthwise), ..self.clone() })
     }
 
-    /// The same along the positions of its vectors' images, where it is a convolution to few channels.
-    fn with_stencil(&self, problem: &Problem, order: Order, tile: TileSize) -> Option<Product> {
+    /// The same along the rows of a matrix, or the positions of its vectors' images, where it has few rows.
+    fn with_few_rows(&self, problem: &Problem, order: Order, tile: TileSize) -> Option<Product> {
         let (right, role) = if self.swapped { (&problem.a, Role::Row) } else { (&problem.b, Role::Col) };
         let outer = order.of(problem, role, right);
-        let stencil = Stencil::of(self, problem, right, &outer, tile).or_else(|| Stencil::of_matrix(self, tile))?;
-        Some(Product { way: Way::Stencil(stencil), ..self.clone() })
+        let stencil = || Stencil::of(self, problem, right, &outer, tile).map(Way::Stencil);
+        let way = Gemv::of(self, tile).map(Way::Gemv).or_else(stencil)?;
+        Some(Product { way, ..self.clone() })
+    }
+
+    /// Copies the broadcast operand, whose batch index starts at `base`: `target[k * m + i]`.
+    ///
+    /// # Safety
+    /// The operand lies in its buffer; the target has room.
+    pub unsafe fn copy_terms<T: Copy>(&self, base: *const T, target: *mut T) {
+        let Operand { start, outer, sum, .. } = &self.left;
+        let base = base.wrapping_offset(start.offset);
+        outer.runs(0, self.m, |rows| {
+            sum.runs(0, self.k, |terms| {
+                let source = base.wrapping_offset(rows.place.offset + terms.place.offset);
+                let target = target.wrapping_add(terms.start * self.m + rows.start);
+                let (to, from) = ((self.m as isize, 1), (sum.innermost().stride, outer.innermost().stride));
+                let sizes = (terms.length, rows.length);
+                // SAFETY: by contract.
+                unsafe { copy_strided(size_of::<T>(), target.cast(), to, source.cast(), from, sizes) };
+            });
+        });
     }
 
     /// The same with the broadcast operand read where it lies, if it lies as packed rows do.

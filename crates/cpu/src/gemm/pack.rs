@@ -2,7 +2,7 @@
 
 mod matrix;
 
-pub(super) use matrix::{PackMatrix, pack_matrix, transpose_panel};
+pub(super) use matrix::{PackMatrix, finite, pack_matrix, transpose_panel};
 
 use super::axes::{Coords, Place, Run};
 use super::image::Image;

@@ -1,16 +1,12 @@
-//! Products of few rows, with long vectors that are read where they lie.
-//!
 //! Convolutions with few channels in the result: the weights are the broadcast operand, and vectors run along the
 //! positions of planes (see [`Planes`]), so that no lane waits for a channel that isn't there. Rows of a box follow one
 //! another; what is computed where a row goes over into the next is thrown away.
-//!
-//! One to three rows times a matrix: so many neighbours of each of its rows are taken at a time that memory delivers.
 
 use super::LONG;
 use super::axes::{Place, Run};
 use super::image::Planes;
 use super::kernel::{KC, Kernels, TileMemory};
-use super::operand::{Operand, Product, TileSize};
+use super::operand::{Product, TileSize};
 use super::problem::{Access, Problem};
 use super::store::StoreTile;
 use super::team::{Call, Team, Worker};
@@ -22,19 +18,12 @@ use fovea_core::device::Threads;
 const SHARE: usize = 1 << 18;
 /// Cycles that a box costs apart from its elements.
 const BOX: f64 = 4000.0;
-/// Rows of a product with a matrix, at most.
-const FEW: usize = 3;
 /// Vectors in the narrowest tile's rows.
 const NARROW: usize = 2;
-/// Tasks for each thread, so that one that was held up leaves work to the others.
-const TASKS_PER_THREAD: usize = 4;
-
 /// See the module.
 #[derive(Clone, Debug)]
-pub(super) enum Stencil {
-    Planes(Box<Planes>),
-    /// A matrix whose rows lie so many elements apart.
-    Matrix(usize),
+pub(super) struct Stencil {
+    planes: Box<Planes>,
 }
 
 /// One call of the kernel: `tile[i][j] = Σ_t weights[t][i] · plane[offsets[t] + j]`, summed from the first t to the last.
@@ -100,17 +89,7 @@ impl Stencil {
         if !few || !product.left.limits.is_empty() || product.k == 0 {
             return None;
         }
-        Planes::of(problem, right, outer, tile).map(|planes| Stencil::Planes(Box::new(planes)))
-    }
-
-    /// The same for a matrix.
-    pub fn of_matrix(product: &Product, tile: TileSize) -> Option<Stencil> {
-        let Operand { limits, outer, sum, .. } = &product.right;
-        let (columns, terms) = (outer.only()?, sum.only()?);
-        let plain = limits.is_empty() && columns.stride == 1 && terms.stride >= 0;
-        let whole = product.n > 0 && product.n.is_multiple_of(NARROW * tile.lanes) && product.k > 0;
-        let few = product.m <= FEW && product.k < LONG && product.left.limits.is_empty();
-        (plain && whole && few).then_some(Stencil::Matrix(terms.stride as usize))
+        Planes::of(problem, right, outer, tile).map(|planes| Stencil { planes: Box::new(planes) })
     }
 
     /// Cycles for one batch index, roughly.
@@ -118,14 +97,10 @@ impl Stencil {
         let (m, n, k, lanes) = (product.m as f64, product.n as f64, product.k as f64, tile.lanes as f64);
         let store = if product.out_cols.innermost().stride == 1 { 0.2 } else { 2.0 };
         let multiply = (m + 1.5) * k * n / lanes + store * m * n + m * k;
-        match self {
-            Stencil::Matrix(_) => multiply,
-            Stencil::Planes(planes) => {
-                let (columns, rows) = planes.positions();
-                let boxes = (planes.images * rows.div_ceil(planes.rows)) as f64;
-                multiply * planes.pitch as f64 / columns as f64 + n * planes.cost() + BOX * boxes
-            }
-        }
+        let planes = &self.planes;
+        let (columns, rows) = planes.positions();
+        let boxes = (planes.images * rows.div_ceil(planes.rows)) as f64;
+        multiply * planes.pitch as f64 / columns as f64 + n * planes.cost() + BOX * boxes
     }
 
     /// # Safety
@@ -135,15 +110,10 @@ impl Stencil {
         let work = product.batches * product.m * product.n * product.k;
         let wanted = (work / SHARE).clamp(1, threads.count());
         let width = vectors(product) * engine.lanes;
+        let planes = &self.planes;
+        let parts = planes.images * planes.positions().1.div_ceil(planes.rows);
         // Tiles may reach over the end of the last row of a box.
-        let (parts, boxes) = match self {
-            Stencil::Planes(planes) => {
-                let parts = planes.positions().1.div_ceil(planes.rows);
-                (planes.images * parts, (planes.elements(planes.rows) + width).next_multiple_of(16))
-            }
-            Stencil::Matrix(_) if wanted == 1 => (1, 0),
-            Stencil::Matrix(_) => (product.n.div_ceil(width).min(wanted * TASKS_PER_THREAD), 0),
-        };
+        let boxes = (planes.elements(planes.rows) + width).next_multiple_of(16);
         let tasks = product.batches * parts;
         let scratch = (boxes + product.m * product.k) * size_of::<T>();
         let team = Team { workers: wanted.min(tasks), tasks, batch: 1, scratch };
@@ -151,7 +121,7 @@ impl Stencil {
             // SAFETY: the worker's memory; zero bytes are zero.
             unsafe { memory.write_bytes(0, boxes * size_of::<T>()) };
             Positions {
-                stencil: self,
+                planes,
                 call,
                 parts,
                 width,
@@ -171,7 +141,7 @@ impl Stencil {
 
 /// What one thread works with.
 struct Positions<'a, T: 'static> {
-    stencil: &'a Stencil,
+    planes: &'a Planes,
     call: &'a Call<'a, T>,
     /// Tasks of each batch index.
     parts: usize,
@@ -194,10 +164,7 @@ impl<T: Kernels> Worker for Positions<'_, T> {
         // SAFETY: the same contract; the weights are copied before they are read.
         unsafe {
             self.copy_weights(batch);
-            match self.stencil {
-                Stencil::Planes(planes) => self.box_of(planes, batch, part),
-                &Stencil::Matrix(step) => self.columns(step, batch, part),
-            }
+            self.box_of(batch, part);
         }
     }
 }
@@ -214,47 +181,11 @@ impl<T: Kernels> Positions<'_, T> {
             return;
         }
         self.batch = Some(batch);
-        let base = self.call.left.wrapping_offset(left.start.offset + left.batch.place(batch).offset);
-        self.row_offsets.clear();
-        left.outer.offsets(0, product.m, &mut self.row_offsets);
-        let (weights, outer, step) = (self.weights, &self.row_offsets, left.sum.innermost().stride);
-        left.sum.runs(0, product.k, |run| {
-            for t in 0..run.length {
-                let source = base.wrapping_offset(run.place.offset + t as isize * step);
-                for (i, &row) in outer.iter().enumerate() {
-                    // SAFETY: every term has a weight for each row, in the operand and in the worker's memory.
-                    unsafe { *weights.add((run.start + t) * product.m + i) = *source.wrapping_offset(row) };
-                }
-            }
-        });
+        let base = self.call.left.wrapping_offset(left.batch.place(batch).offset);
+        // SAFETY: the same contract; the memory has room for them.
+        unsafe { product.copy_terms(base, self.weights) };
         self.row_offsets.clear();
         product.out_rows.offsets(0, product.m, &mut self.row_offsets);
-    }
-
-    /// Part `part` of the columns of a matrix whose rows lie `step` apart.
-    ///
-    /// # Safety
-    /// As for [`Worker::run`], with the weights of the batch index copied.
-    unsafe fn columns(&mut self, step: usize, batch: usize, part: usize) {
-        let &Call { product, engine, right: matrix, sums, .. } = self.call;
-        let right = &product.right;
-        self.offsets.clear();
-        self.offsets.extend((0..product.k).map(|t| t * step));
-        let start = matrix.wrapping_offset(right.start.offset + right.batch.place(batch).offset);
-        let out = sums.out.wrapping_offset(product.out + product.out_batch.place(batch).offset);
-        let narrow = NARROW * engine.lanes;
-        let units = product.n / narrow;
-        let bound = |part: usize| units * part / self.parts * narrow;
-        let (mut at, end) = (bound(part), bound(part + 1));
-        while at < end {
-            let width = if end - at >= self.width { self.width } else { narrow };
-            self.runs.clear();
-            let runs = &mut self.runs;
-            product.out_cols.runs(at, width, |run| runs.push(run));
-            // SAFETY: these columns lie in every row of the matrix, and in the result.
-            unsafe { self.tile(start.wrapping_add(at), width, out) };
-            at += width;
-        }
     }
 
     /// Computes and stores the tile of so many positions, the first of which is at `plane`.
@@ -294,7 +225,8 @@ impl<T: Kernels> Positions<'_, T> {
     ///
     /// # Safety
     /// As for [`Worker::run`], with the weights of the batch index copied.
-    unsafe fn box_of(&mut self, planes: &Planes, batch: usize, part: usize) {
+    unsafe fn box_of(&mut self, batch: usize, part: usize) {
+        let planes = self.planes;
         let &Call { product, right: images, sums, .. } = self.call;
         let right = &product.right;
         let parts = planes.positions().1.div_ceil(planes.rows);

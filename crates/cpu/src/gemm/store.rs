@@ -103,3 +103,21 @@ pub(super) unsafe fn store_tile<V: Vector>(call: &StoreTile<'_, V::Elem>) {
         }
     }
 }
+
+/// `sums[i] += values[i]`.
+///
+/// # Safety
+/// Both arrays hold `count` elements; the instruction set of `V`.
+#[inline(always)]
+pub(super) unsafe fn accumulate<V: Vector>(values: *const V::Elem, sums: *mut V::Elem, count: usize) {
+    let whole = count / V::LANES * V::LANES;
+    // SAFETY: all indices are below `count`.
+    unsafe {
+        for i in (0..whole).step_by(V::LANES) {
+            V::load(sums.add(i)).add(V::load(values.add(i))).store(sums.add(i));
+        }
+        for i in whole..count {
+            *sums.add(i) = *sums.add(i) + *values.add(i);
+        }
+    }
+}

@@ -8,6 +8,7 @@ use fovea_core::contraction::{Contraction, Coord, Loop, Role};
 use fovea_core::device::Threads;
 use fovea_core::{DType, Layout, Shape};
 
+mod edges;
 mod narrow;
 mod shapes;
 mod speed;

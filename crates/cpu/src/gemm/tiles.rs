@@ -1,10 +1,14 @@
 //! Products tile by tile. A task is a block of the result, from packing to storing.
 
+mod step;
+
+use step::{Panels, Step};
+
 use super::axes::{Place, Run};
-use super::grid::{Grid, Scratch, Task};
-use super::image::Line;
-use super::kernel::{Engine, KC, Kernels, ROW_STEP, Target, Terms, Tile, TileMemory};
-use super::operand::{Operand, Product, Reading, Vectors};
+use super::grid::{Grid, Scratch};
+use super::image::{Image, Line};
+use super::kernel::{Kernels, ROW_STEP, Target, Terms, Tile, TileMemory};
+use super::operand::{Operand, Reading, Vectors};
 use super::pack::{Block, Source, Tables};
 use super::store::StoreTile;
 use super::team::{Call, Team, Worker};
@@ -45,6 +49,8 @@ struct Tiler<'a, T: 'static> {
     panel_ends: Vec<usize>,
     /// The terms that the box at `left` is for, where positions are terms.
     boxed: Range<usize>,
+    /// Whether the panels in hand are finite, for each block of the sum, once somebody asked.
+    finite: Vec<Option<bool>>,
 }
 
 impl<T: Kernels> Worker for Tiler<'_, T> {
@@ -99,6 +105,7 @@ impl<'a, T: Kernels> Tiler<'a, T> {
             col_runs: Vec::new(),
             panel_ends: Vec::new(),
             boxed: 0..0,
+            finite: Vec::new(),
         }
     }
 
@@ -112,6 +119,8 @@ impl<'a, T: Kernels> Tiler<'a, T> {
         // SAFETY: the same contract.
         unsafe { self.pack_right(right, step, &panels) };
         self.column_runs(step);
+        self.finite.clear();
+        self.finite.resize(step.blocks().count(), None);
         for (r, row) in step.task.rows.clone().step_by(scratch.rows).enumerate() {
             let rows = row..step.task.rows.end.min(row + scratch.rows);
             if let Some(image) = product.image().filter(|image| image.positions_are_rows) {
@@ -172,8 +181,7 @@ impl<'a, T: Kernels> Tiler<'a, T> {
                 self.terms.push(Terms { offset: block.k_first as isize, count: block.k });
             }
             Reading::Boxes(image) if image.positions_are_rows => {
-                let term = |run: Run| Terms { offset: run.place.offset, count: run.length };
-                image.taps.runs(block.k_first, block.k, |run| self.terms.push(term(run)));
+                list_taps(image, block.k_first..block.k_first + block.k, &mut self.terms);
             }
             Reading::Boxes(image) => {
                 let terms = block.k_first..block.k_first + block.k;
@@ -222,15 +230,30 @@ impl<'a, T: Kernels> Tiler<'a, T> {
             Reading::Packed => (true, ROW_STEP),
         };
         let tile = self.tile.start();
-        for &TileRows { top, m, offset } in &self.tiles {
+        let whole = block.k_first..block.k_first + block.k;
+        // SAFETY: the same contract.
+        let left_out = unsafe { self.leaves_out(step, &whole, i) };
+        let mut listed = whole.clone();
+        for &TileRows { top, m, offset, ref sum } in &self.tiles {
             let at = block.first - step.task.rows.start + top;
+            let add = block.k_first != step.task.sum.start;
+            let wanted = if left_out { intersection(&whole, sum) } else { whole.clone() };
+            if wanted.is_empty() && add {
+                continue;
+            }
+            if let Some(image) = product.image().filter(|_| wanted != listed) {
+                self.terms.clear();
+                list_taps(image, wanted.clone(), &mut self.terms);
+                listed = wanted;
+            }
+            let first = listed.start;
             for panel in 0..panels.count {
                 let packed = self.right.wrapping_add(panels.at(i, panel));
                 let on_the_way = at == 0 && panel < panels.on_the_way;
                 let column = step.cols.start + panel * engine.nr();
                 let (b, b_step) = match product.vectors {
                     Vectors::Panels => {
-                        let at = column * product.k + block.k_first * engine.nr();
+                        let at = column * product.k + first * engine.nr();
                         (self.call.right.wrapping_add(at), engine.nr())
                     }
                     Vectors::Packed if !on_the_way => (packed.cast_const(), panels.width(panel)),
@@ -242,7 +265,6 @@ impl<'a, T: Kernels> Tiler<'a, T> {
                 let runs_start = if panel == 0 { 0 } else { self.panel_ends[panel - 1] };
                 let (rows, cols) = (&self.row_offsets[at..at + m], &self.col_runs[runs_start..self.panel_ends[panel]]);
                 let col_step = product.out_cols.innermost().stride;
-                let add = block.k_first != step.task.sum.start;
                 // Whole vectors of neighbours go to the result from registers.
                 let to = match cols {
                     [run] if col_step == 1 && run.length == panels.width(panel) => {
@@ -273,34 +295,63 @@ impl<'a, T: Kernels> Tiler<'a, T> {
         }
     }
 
+    /// Whether some tiles can do without some terms of a block: windows that reach over an image's edge multiply zeros
+    /// there, which add nothing to a sum unless the other factor is infinite or NaN.
+    ///
+    /// # Safety
+    /// As for `run`.
+    unsafe fn leaves_out(&mut self, step: &Step<'_, T>, block: &Range<usize>, i: usize) -> bool {
+        let Call { product, engine, right, .. } = self.call;
+        let within = |tile: &TileRows| tile.sum.start <= block.start && block.end <= tile.sum.end;
+        if product.vectors != Vectors::Panels || self.tiles.iter().all(within) {
+            return false;
+        }
+        let nr = engine.nr();
+        *self.finite[i].get_or_insert_with(|| {
+            step.cols.clone().step_by(nr).all(|column| {
+                let panel = right.wrapping_add(column * product.k + block.start * nr);
+                // SAFETY: the panel has these terms.
+                unsafe { (engine.finite)(panel, block.len() * nr) }
+            })
+        })
+    }
+
     /// Cuts rows into tiles: anywhere, or within the stretches in which they lie in the image.
     fn tile_rows(&mut self, rows: Range<usize>) {
         let Tiler { call, tiles, lines, .. } = self;
         let (product, mr) = (call.product, call.engine.mr);
         tiles.clear();
-        let mut cut = |start: usize, length: usize, offset: isize, step: usize| {
+        let mut cut = |(start, length): (usize, usize), offset: isize, step: usize, sum: Range<usize>| {
             let pieces = length.div_ceil(mr);
             for piece in 0..pieces {
                 let (from, to) = (length * piece / pieces, length * (piece + 1) / pieces);
-                tiles.push(TileRows { top: start + from, m: to - from, offset: offset + (from * step) as isize });
+                let offset = offset + (from * step) as isize;
+                tiles.push(TileRows { top: start + from, m: to - from, offset, sum: sum.clone() });
             }
         };
         let step = match &product.reading {
             Reading::Boxes(image) if image.positions_are_rows => {
-                return lines.iter().for_each(|line| cut(line.start, line.length, line.offset, image.step()));
+                return lines.iter().for_each(|line| {
+                    let sum = image.taps_inside(line, product.k);
+                    cut((line.start, line.length), line.offset, image.step(), sum);
+                });
             }
             Reading::Boxes(image) => {
-                return image.taps.runs(rows.start, rows.len(), |run| cut(run.start, run.length, run.place.offset, 1));
+                let cut = |run: Run| cut((run.start, run.length), run.place.offset, 1, 0..product.k);
+                return image.taps.runs(rows.start, rows.len(), cut);
             }
             &Reading::InPlace(step) => step,
             Reading::Packed => ROW_STEP,
         };
         if matches!(product.reading, Reading::Packed) && product.left.across {
             // Panels are as wide as the highest tile.
-            let tile = |top: usize| TileRows { top, m: mr.min(rows.len() - top), offset: (top * step) as isize };
+            let tile = |top: usize| {
+                let (m, offset) = (mr.min(rows.len() - top), (top * step) as isize);
+                TileRows { top, m, offset, sum: 0..product.k }
+            };
             return tiles.extend((0..rows.len()).step_by(mr).map(tile));
         }
-        cut(0, rows.len(), 0, step);
+        cut((0, rows.len()), 0, step, 0..product.k);
     }
 
     /// Where the columns of each panel lie in the result.
@@ -316,62 +367,25 @@ impl<'a, T: Kernels> Tiler<'a, T> {
     }
 }
 
-/// Rows of a tile: `m` from row `top` of the block on, and where they start in the block's memory.
-#[derive(Clone, Copy, Debug)]
+/// Rows of a tile: `m` from row `top` of the block on, and where they start in the block's memory. Terms outside `sum`
+/// are zeros for all of them.
+#[derive(Clone, Debug)]
 struct TileRows {
     top: usize,
     m: usize,
     offset: isize,
+    sum: Range<usize>,
 }
 
-/// A part of a task: columns and terms of the sum.
-struct Step<'a, T> {
-    task: &'a Task,
-    part: Range<usize>,
-    cols: Range<usize>,
-    /// How many columns passed since the last terms.
-    pass: usize,
-    out: *mut T,
+/// Lists some taps of a window where they lie in the box.
+fn list_taps(image: &Image, taps: Range<usize>, terms: &mut Vec<Terms>) {
+    let term = |run: Run| Terms { offset: run.place.offset, count: run.length };
+    image.taps.runs(taps.start, taps.len(), |run| terms.push(term(run)));
 }
 
-impl<T> Step<'_, T> {
-    /// First term and length of each block of the sum.
-    fn blocks(&self) -> impl Iterator<Item = (usize, usize)> {
-        let (start, end) = (self.part.start, self.part.end);
-        // An empty sum is one block of no terms, which stores zeros.
-        (start..end.max(start + 1)).step_by(KC).map(move |k| (k, KC.min(end - k)))
-    }
-}
-
-/// How the panels of a step's columns lie: for each block of the sum one after another.
-struct Panels {
-    count: usize,
-    /// How many of them the first tile of rows packs: whole ones of vectors that can be read where they lie.
-    on_the_way: usize,
-    /// Columns of each panel, and of the last one.
-    widths: (usize, usize),
-    /// Elements of a panel.
-    step: usize,
-}
-
-impl Panels {
-    fn of<T>(step: &Step<'_, T>, product: &Product, engine: &Engine<T>) -> Panels {
-        let nr = engine.nr();
-        let count = step.cols.len().div_ceil(nr);
-        let last = step.cols.len() - (count - 1) * nr;
-        let widths = (nr, if last <= engine.lanes { engine.lanes } else { nr });
-        let packed = product.vectors == Vectors::Packed;
-        let on_the_way = if packed && product.right.is_plain() { step.cols.len() / nr } else { 0 };
-        Panels { count, on_the_way, widths, step: nr * KC.min(step.part.len()) }
-    }
-
-    fn width(&self, panel: usize) -> usize {
-        if panel + 1 == self.count { self.widths.1 } else { self.widths.0 }
-    }
-
-    fn at(&self, block: usize, panel: usize) -> usize {
-        (block * self.count + panel) * self.step
-    }
+fn intersection(a: &Range<usize>, b: &Range<usize>) -> Range<usize> {
+    let start = a.start.max(b.start);
+    start..a.end.min(b.end).max(start)
 }
 
 fn source<T>(operand: &Operand, base: *const T, batch: usize) -> Source<'_, T> {

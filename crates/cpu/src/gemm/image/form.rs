@@ -107,6 +107,8 @@ impl Image {
             };
             Axis { size: problem.loops[index].size, stride, coords: [0; MAX_CHECKS] }
         }));
+        let in_rows = form.taps.first().is_some_and(|&index| form.tap(index) == Tap::Row);
+        let row_taps = || form.taps[1..].iter().map(|&index| problem.loops[index].size).product();
         // The kernels don't step backwards along positions.
         if width.at.0 < 0 || (width.at.0 == 0 && width.positions > 1) {
             return None;
@@ -125,6 +127,7 @@ impl Image {
             pixel,
             line,
             taps,
+            row_taps: in_rows.then(row_taps),
         };
         let most = BOX_BYTES / tile.element;
         if image.positions_are_rows {

@@ -137,13 +137,4 @@ impl Spatial {
     fn element(&self, position: usize) -> isize {
         (self.at.0 * position as isize + self.offset) * self.stride
     }
-
-    /// The taps of a position that lie in the image.
-    fn inside(&self, position: usize) -> Range<usize> {
-        let start = self.at.0 * position as isize + self.offset;
-        let inside = |tap: &usize| (0..self.size).contains(&(start + self.at.1 * *tap as isize));
-        // Coordinates change in one direction, so that these are neighbours.
-        let first = (0..self.taps).find(inside).unwrap_or(self.taps);
-        first..(first..self.taps).find(|tap| !inside(tap)).unwrap_or(self.taps)
-    }
 }

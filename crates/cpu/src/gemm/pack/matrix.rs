@@ -1,7 +1,8 @@
 //! Panels of plain matrices, whose rows are terms of the sum or columns of the panel.
 
 use super::LINE;
-use crate::gemm::vector::{Vector, prefetch};
+use crate::gemm::kernel::TILE_VECTORS;
+use crate::gemm::vector::{Float, Vector, prefetch};
 
 /// Panels packed from a matrix whose rows are the terms of the sum: `panels[i][k * width + column]`.
 pub struct PackMatrix<T> {
@@ -97,4 +98,27 @@ pub unsafe fn transpose_panel<V: Vector>(rows: &[*const V::Elem], k: usize, pane
             }
         }
     }
+}
+
+/// Whether all elements of some panels are finite.
+///
+/// # Safety
+/// `values` holds `count` elements, a multiple of a panel's width; the instruction set of `V`.
+#[inline(always)]
+pub unsafe fn finite<V: Vector>(values: *const V::Elem, count: usize) -> bool {
+    let mut lanes = [V::Elem::ZERO; 32];
+    // SAFETY: all indices are below `count`; there are lanes for some vectors.
+    unsafe {
+        // Zeros, or NaN where something is infinite or NaN.
+        let mut sums = [V::zero(); TILE_VECTORS];
+        for at in (0..count).step_by(TILE_VECTORS * V::LANES) {
+            for (j, sum) in sums.iter_mut().enumerate() {
+                *sum = V::load(values.add(at + j * V::LANES)).multiply_add(V::zero(), *sum);
+            }
+        }
+        for (j, sum) in sums.iter().enumerate() {
+            sum.store(lanes.as_mut_ptr().add(j * V::LANES));
+        }
+    }
+    lanes[..TILE_VECTORS * V::LANES].iter().all(|lane| *lane == V::Elem::ZERO)
 }

@@ -109,6 +109,7 @@ fn measure_compiled(name: &str, compiled: &CompiledContraction, (a, b): (&Buffer
                     _ if matches!(p.way, Way::Lanes(_)) => "lanes ",
                     _ if matches!(p.way, Way::Depthwise(_)) => "depthwise ",
                     _ if matches!(p.way, Way::Stencil(_)) => "stencil ",
+                    _ if matches!(p.way, Way::Gemv(_)) => "gemv ",
                     Reading::Packed => "",
                     Reading::InPlace(_) => "in place ",
                     Reading::Boxes(_) => "boxes ",

@@ -6,9 +6,9 @@
 
 mod kernels;
 
-pub(super) use kernels::{PixelTile, Span, TAPS, Tap, TapTile, pixel_tile, tap_tile};
+pub(super) use kernels::{PixelTile, Reach, SLIDING, Span, TAPS, TapTile, pixel_tile, tap_tile};
 
-use super::image::Rows;
+use super::image::{Rows, Sliding};
 use super::kernel::{KC, Kernels};
 use super::operand::{Product, TileSize};
 use super::problem::{Access, Problem};
@@ -67,6 +67,10 @@ impl Depthwise {
         if self.rows.positions_are_rows {
             let tasks = least.min(self.rows.lines());
             let scratch = (product.k + 1) * step * size_of::<T>();
+            let sliding = self.rows.sliding().filter(|windows| {
+                let (columns, last) = (windows.columns(0..self.rows.row()), self.rows.row() + SLIDING - 2);
+                windows.width == SLIDING && columns.start <= 1 && columns.end >= last
+            });
             let recruit = |memory: *mut u8| {
                 let weights = memory.cast::<T>();
                 let zeros = weights.wrapping_add(product.k * step);
@@ -75,7 +79,7 @@ impl Depthwise {
                     copy_weights(call, weights, step);
                     zeros.write_bytes(0, step);
                 }
-                Pixels { rows: &self.rows, call, tasks, step, weights, zeros, tiles: Vec::new(), taps: Vec::new() }
+                Pixels { rows: &self.rows, sliding, call, tasks, step, weights, zeros, lines: Vec::new() }
             };
             let team = Team { workers: workers.min(tasks), tasks, batch: 1, scratch };
             // SAFETY: the same contract; tasks are different rows of the result.
@@ -121,22 +125,24 @@ fn images<T>(call: &Call<'_, T>, rows: &Rows) -> *const T {
 /// What one thread works with, forwards and towards the input.
 struct Pixels<'a, T: 'static> {
     rows: &'a Rows,
+    /// Whether windows share pixels, and kernels can make use of it.
+    sliding: Option<Sliding>,
     call: &'a Call<'a, T>,
     tasks: usize,
     /// Elements between the weights of neighbouring taps.
     step: usize,
     weights: *const T,
     zeros: *const T,
-    tiles: Vec<TilePlan<T>>,
-    /// What the taps of each tile read.
-    taps: Vec<Tap<T>>,
+    lines: Vec<Line<T>>,
 }
 
-/// A tile for all channels: its positions, where its first one is in the result, and what it asks for in advance.
-struct TilePlan<T> {
-    pixels: usize,
+/// A row of the result for all channels: the rows of its windows that lie in the image; for its first position where the
+/// window is, what is asked for in advance, and where the result is.
+struct Line<T> {
+    rows: Range<usize>,
+    window: *const T,
+    ahead: *const T,
     out: *mut T,
-    ahead: Tap<T>,
 }
 
 impl<T: Kernels> Worker for Pixels<'_, T> {
@@ -145,7 +151,7 @@ impl<T: Kernels> Worker for Pixels<'_, T> {
         let (start, end) = (rows.lines() * task / self.tasks, rows.lines() * (task + 1) / self.tasks);
         let strip = (STRIP / rows.row()).max(1);
         for first in (start..end).step_by(strip) {
-            self.list_tiles(first * rows.row()..end.min(first + strip) * rows.row());
+            self.list_lines(first..end.min(first + strip));
             // SAFETY: the same contract.
             unsafe { self.compute() };
         }
@@ -153,61 +159,125 @@ impl<T: Kernels> Worker for Pixels<'_, T> {
 }
 
 impl<T: Kernels> Pixels<'_, T> {
-    /// Cuts whole rows of the result into tiles.
-    fn list_tiles(&mut self, positions: Range<usize>) {
-        let (Call { product, engine, sums, .. }, rows) = (self.call, self.rows);
+    fn list_lines(&mut self, lines: Range<usize>) {
+        let (Call { product, sums, .. }, rows) = (self.call, self.rows);
         let images = images(self.call, rows);
-        self.tiles.clear();
-        self.taps.clear();
-        rows.pieces(positions, |piece| {
-            let tiles = piece.length.div_ceil(engine.mr);
-            for tile in 0..tiles {
-                let (first, end) = (piece.length * tile / tiles, piece.length * (tile + 1) / tiles);
-                let moved = images.wrapping_offset(first as isize * rows.step());
-                let ahead = Tap { at: moved.wrapping_offset(rows.ahead(piece)), step: rows.step() };
-                let place = product.out_rows.place(piece.first + first);
-                let out = sums.out.wrapping_offset(product.out + place.offset);
-                self.tiles.push(TilePlan { pixels: end - first, out, ahead });
-                self.taps.extend(rows.taps(piece).map(|offset| match offset {
-                    Some(offset) => Tap { at: moved.wrapping_offset(offset), step: rows.step() },
-                    None => Tap { at: self.zeros, step: 0 },
-                }));
+        self.lines.clear();
+        self.lines.extend(lines.map(|index| {
+            let line = rows.line(index);
+            let place = product.out_rows.place(index * rows.row());
+            Line {
+                rows: line.rows,
+                window: images.wrapping_offset(line.window),
+                ahead: images.wrapping_offset(line.below),
+                out: sums.out.wrapping_offset(product.out + place.offset),
             }
-        });
+        }));
     }
 
-    /// Computes all tiles, some channels of all before the next: so few that what neighbouring rows share stays in the
+    /// Computes all lines, some channels of all before the next: so few that what neighbouring rows share stays in the
     /// first-level cache.
     ///
     /// # Safety
-    /// As for [`Worker::run`]; the tiles are the task's.
+    /// As for [`Worker::run`]; the lines are the task's.
     unsafe fn compute(&self) {
-        let Call { product, engine, .. } = self.call;
-        let (channels, lanes) = (product.batches, engine.lanes);
+        let (channels, lanes) = (self.call.product.batches, self.call.engine.lanes);
         let mut first = 0;
         while first < channels {
-            let vectors = if first + 2 * lanes <= channels { 2 } else { 1 };
+            let vectors = if self.sliding.is_none() && first + 2 * lanes <= channels { 2 } else { 1 };
             // The last vector may compute some channels again.
-            let channel = first.min(channels - lanes);
-            for (tile, taps) in self.tiles.iter().zip(self.taps.chunks_exact(product.k)) {
-                // SAFETY: taps lie in the image, or read zeros, and have every channel; so do positions in the result.
+            let channels = (first.min(channels - lanes), vectors);
+            for line in &self.lines {
+                // SAFETY: the same contract; so many channels there are.
                 unsafe {
-                    (engine.pixel_tile)(&PixelTile {
-                        pixels: tile.pixels,
-                        vectors,
-                        channel,
-                        taps,
-                        weights: self.weights,
-                        weight_step: self.step,
-                        out: tile.out,
-                        out_step: product.out_rows.innermost().stride,
-                        ahead: tile.ahead,
-                    });
+                    match &self.sliding {
+                        Some(windows) => self.slide(line, windows, channels.0),
+                        None => self.step(line, channels),
+                    }
                 }
             }
             first += vectors * lanes;
         }
     }
+
+    /// Computes a vector of channels of a line whose windows share pixels.
+    ///
+    /// # Safety
+    /// As for [`Worker::run`]; the line is the task's, the channels are the product's.
+    unsafe fn slide(&self, line: &Line<T>, windows: &Sliding, channel: usize) {
+        for positions in parts(0..self.rows.row(), self.call.engine.mr) {
+            let columns = windows.columns(positions.clone());
+            let reach = Reach::Sliding([0, positions.len() + SLIDING - 2].map(|pixel| columns.contains(&pixel)));
+            let mut tile = self.tile(line, positions, (channel, 1), reach);
+            if windows.backwards {
+                // Its positions from the last to the first.
+                let last = tile.pixels as isize - 1;
+                tile.image = tile.image.wrapping_offset(last * tile.step);
+                tile.ahead = tile.ahead.wrapping_offset(last * tile.step);
+                tile.out = tile.out.wrapping_offset(last * tile.out_step);
+                tile.next = tile.next.wrapping_offset(last * tile.out_step);
+                (tile.step, tile.out_step) = (-tile.step, -tile.out_step);
+            }
+            // SAFETY: windows lie in the image, but for pixels that read zeros, and have every channel; so do positions in
+            // the result.
+            unsafe { (self.call.engine.pixel_tile)(&tile) };
+        }
+    }
+
+    /// Computes some vectors of channels of a line, the first channel and how many.
+    ///
+    /// # Safety
+    /// As for [`Worker::run`]; the line is the task's, the channels are the product's.
+    unsafe fn step(&self, line: &Line<T>, channels: (usize, usize)) {
+        for run in self.rows.runs() {
+            let [first, inner, last] = &run.columns;
+            for positions in parts(run.positions.clone(), self.call.engine.mr) {
+                let first = if positions.start == run.positions.start { first } else { inner };
+                let last = if positions.end == run.positions.end { last } else { inner };
+                let tile = self.tile(line, positions, channels, Reach::Windows([first, inner, last]));
+                // SAFETY: as for sliding windows; the run's windows have these columns in the image.
+                unsafe { (self.call.engine.pixel_tile)(&tile) };
+            }
+        }
+    }
+
+    /// Some of a line's positions, as many as a tile has room for.
+    #[inline(always)]
+    fn tile<'b>(
+        &'b self,
+        line: &'b Line<T>,
+        positions: Range<usize>,
+        (channel, vectors): (usize, usize),
+        reach: Reach<'b>,
+    ) -> PixelTile<'b, T> {
+        let (x, pixels) = (positions.start as isize, positions.len());
+        let (step, out_step) = (self.rows.step(), self.call.product.out_rows.innermost().stride);
+        let out = line.out.wrapping_offset(x * out_step);
+        PixelTile {
+            pixels,
+            vectors,
+            channel,
+            taps: &self.rows.window,
+            rows: &line.rows,
+            reach,
+            image: line.window.wrapping_offset(x * step),
+            step,
+            zeros: self.zeros,
+            weights: self.weights,
+            weight_step: self.step,
+            out,
+            out_step,
+            ahead: line.ahead.wrapping_offset(x * step),
+            next: out.wrapping_offset(pixels as isize * out_step),
+        }
+    }
+}
+
+/// Positions cut into parts of one size, but for rounding, and of `most` at most.
+fn parts(positions: Range<usize>, most: usize) -> impl Iterator<Item = Range<usize>> {
+    let (start, length) = (positions.start, positions.len());
+    let parts = length.div_ceil(most);
+    (0..parts).map(move |part| start + length * part / parts..start + length * (part + 1) / parts)
 }
 
 /// What one thread works with, towards the weight.

@@ -11,7 +11,7 @@ mod rows;
 
 use form::Moves;
 pub(super) use planes::Planes;
-pub(super) use rows::Rows;
+pub(super) use rows::{Rows, Sliding, WindowTap};
 
 use super::axes::Axes;
 use super::vector::Float;

@@ -83,14 +83,14 @@ pub(super) struct Image {
 }
 
 /// Positions that lie in one row of the result: `length` of them, from index `start` of those asked for. The first
-/// one's box element of tap 0 and channel 0 is `offset`. The window's rows above and below `inside` lie beyond the
-/// image.
-#[derive(Clone, Debug)]
+/// one's box element of tap 0 and channel 0 is `offset`.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Line {
     pub start: usize,
     pub length: usize,
     pub offset: isize,
-    pub inside: Range<usize>,
+    /// Of the result's image.
+    row: usize,
 }
 
 impl Line {
@@ -99,8 +99,7 @@ impl Line {
         let from = self.start.max(positions.start);
         let to = (self.start + self.length).min(positions.end);
         let offset = self.offset + ((from - self.start.min(from)) * step) as isize;
-        let inside = self.inside.clone();
-        (from < to).then(|| Line { start: from - positions.start, length: to - from, offset, inside })
+        (from < to).then(|| Line { start: from - positions.start, length: to - from, offset, ..*self })
     }
 }
 
@@ -136,9 +135,12 @@ impl Image {
         (lines * self.height.at.0.unsigned_abs().max(1) + images * window) * self.line
     }
 
-    /// The taps of `all` that may read more than zeros at the positions of a line.
+    /// The taps of `all` that may read more than zeros at the positions of a line: those in the rows of the window that
+    /// lie in the image.
     pub fn taps_inside(&self, line: &Line, all: usize) -> Range<usize> {
-        self.row_taps.map_or(0..all, |row| line.inside.start * row..line.inside.end * row)
+        let Some(taps) = self.row_taps else { return 0..all };
+        let rows = self.height.inside(line.row);
+        rows.start * taps..rows.end * taps
     }
 
     /// Cycles that copying the boxes costs for a position, roughly.
@@ -192,7 +194,7 @@ impl Image {
                 let down = self.height.offset + self.height.at.0 * y as isize - low_y;
                 let right = self.width.offset + self.width.at.0 * x as isize - low_x;
                 let offset = memory as isize + down * self.line as isize + right * self.pixel as isize;
-                lines.push(Line { start: at - first, length, offset, inside: self.height.inside(y) });
+                lines.push(Line { start: at - first, length, offset, row: y });
                 at += length;
             }
             memory += height * self.line;

@@ -33,7 +33,7 @@ pub(super) enum Reading {
     /// Where it lies: rows so many elements apart, terms side by side.
     InPlace(usize),
     /// From boxes of the images that it is, see [`Image`].
-    Boxes(Image),
+    Boxes(Box<Image>),
 }
 
 /// How micro-kernels get at the other operand, of which they read vectors.
@@ -186,7 +186,7 @@ impl Product {
     fn with_boxes(&self, problem: &Problem, order: Order, tile: TileSize) -> Option<Product> {
         let (left, role) = if self.swapped { (&problem.b, Role::Col) } else { (&problem.a, Role::Row) };
         let image = Image::of(problem, left, &order.of(problem, role, left), tile)?;
-        Some(Product { reading: Reading::Boxes(image), ..self.clone() })
+        Some(Product { reading: Reading::Boxes(Box::new(image)), ..self.clone() })
     }
 
     /// The same computed for many batch indices at a time, where it is a depthwise convolution.

@@ -237,14 +237,16 @@ impl<'a, T: Kernels> Tiler<'a, T> {
         for &TileRows { top, m, offset, ref sum } in &self.tiles {
             let at = block.first - step.task.rows.start + top;
             let add = block.k_first != step.task.sum.start;
-            let wanted = if left_out { intersection(&whole, sum) } else { whole.clone() };
-            if wanted.is_empty() && add {
-                continue;
-            }
-            if let Some(image) = product.image().filter(|_| wanted != listed) {
-                self.terms.clear();
-                list_taps(image, wanted.clone(), &mut self.terms);
-                listed = wanted;
+            if left_out {
+                let wanted = intersection(&whole, sum);
+                if wanted.is_empty() && add {
+                    continue;
+                }
+                if let Some(image) = product.image().filter(|_| wanted != listed) {
+                    self.terms.clear();
+                    list_taps(image, wanted.clone(), &mut self.terms);
+                    listed = wanted;
+                }
             }
             let first = listed.start;
             for panel in 0..panels.count {
@@ -331,8 +333,9 @@ impl<'a, T: Kernels> Tiler<'a, T> {
         };
         let step = match &product.reading {
             Reading::Boxes(image) if image.positions_are_rows => {
+                let panels = product.vectors == Vectors::Panels;
                 return lines.iter().for_each(|line| {
-                    let sum = image.taps_inside(line, product.k);
+                    let sum = if panels { image.taps_inside(line, product.k) } else { 0..product.k };
                     cut((line.start, line.length), line.offset, image.step(), sum);
                 });
             }

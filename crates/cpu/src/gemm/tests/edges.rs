@@ -38,7 +38,7 @@ fn weights_that_are_not_finite_meet_zeros_beyond_an_edge_in_every_layout() {
         };
         let planar = [&case.a, &case.b].map(|shape| Layout::contiguous(Shape::new(shape)));
         for set in [Isa::Portable, Isa::Avx2, Isa::Avx512].into_iter().filter(|&set| set <= isa()) {
-            for [la, lb] in [planar.clone(), image_layouts(&case)] {
+            for [la, lb] in [planar, image_layouts(&case)] {
                 let out = case.run(set, (&a, &la), (&b, &lb), 2);
                 let wrong = out.iter().zip(&expected).position(|(value, exact)| !same(value, exact));
                 assert_eq!(wrong, None, "{set:?} {:?}: {:?}", case.c, wrong.map(|at| (out[at], expected[at])));
